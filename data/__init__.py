@@ -1,0 +1,1 @@
+"""From files to batches. Knows nothing of networks."""

@@ -1,0 +1,95 @@
+"""The paper's two augmentations: blur and JPEG, each with its own chance (Wang et al. 2020, 4.1).
+
+A step takes an image, (height, width, 3) uint8, and the random generator of that image; it draws
+from the generator alone, so that the same generator gives the same image.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from data.images import Pixels
+
+Step = Callable[[Pixels, np.random.Generator], Pixels]
+
+
+@dataclass(frozen=True)
+class Blur:
+    """With chance `prob`, a Gaussian blur, its sigma uniform over `sigma` (a value or a range)."""
+
+    prob: float
+    sigma: tuple[float, ...]
+    method: str = "cv2"
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the image, blurred or untouched."""
+        if rng.random() >= self.prob:
+            return image
+        return BLUR_METHODS[self.method](image, rng.uniform(self.sigma[0], self.sigma[-1]))
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """With chance `prob`, JPEG compression.
+
+    The quality is drawn from the integers of `quality` (one value or a range, both ends
+    included), the encoder from `methods`.
+    """
+
+    prob: float
+    quality: tuple[int, ...]
+    methods: tuple[str, ...] = ("cv2",)
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the image, compressed and decoded again, or untouched."""
+        if rng.random() >= self.prob:
+            return image
+        quality = int(rng.integers(self.quality[0], self.quality[-1], endpoint=True))
+        method = self.methods[rng.integers(len(self.methods))]
+        return JPEG_METHODS[method](image, quality)
+
+
+def blur_scipy(image: Pixels, sigma: float) -> Pixels:
+    """Blur each channel in uint8, which truncates after each of the two passes: the reference's
+    operation, bit for bit. It darkens by about one grey level.
+    """
+    blurred = np.empty_like(image)
+    for channel in range(3):
+        ndimage.gaussian_filter(image[..., channel], sigma, output=blurred[..., channel])
+    return blurred
+
+
+def blur_cv2(image: Pixels, sigma: float) -> Pixels:
+    """Blur with the same kernel and reflected edges (dcba|abcd) as `blur_scipy`, but rounding."""
+    radius = int(4 * sigma + 0.5)  # as scipy cuts its kernel off
+    if radius == 0:
+        return image
+    size = 2 * radius + 1
+    return np.asarray(cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT))
+
+
+def jpeg_cv2(image: Pixels, quality: int) -> Pixels:
+    """Compress and decode with OpenCV."""
+    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1]
+
+
+def jpeg_pil(image: Pixels, quality: int) -> Pixels:
+    """Compress and decode with PIL."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="jpeg", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+BLUR_METHODS: dict[str, Callable[[Pixels, float], Pixels]] = {
+    "cv2": blur_cv2,
+    "scipy": blur_scipy,
+}
+JPEG_METHODS: dict[str, Callable[[Pixels, int], Pixels]] = {"cv2": jpeg_cv2, "pil": jpeg_pil}

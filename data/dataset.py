@@ -1,0 +1,58 @@
+"""Images as torch datasets. What is drawn for an image depends on nothing but the seed, the epoch
+and the image, so neither the number of workers nor the order of loading changes a pixel.
+
+A file that cannot be read comes back as the UnreadableImage itself, not raised: raised in a worker
+process, it would reach the main one wrapped in a traceback's text (data/loaders.py raises it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from data.augment import Step
+from data.images import UnreadableImage, open_image
+from data.samples import Samples
+
+
+class TrainImages(Dataset[tuple[torch.Tensor, int] | UnreadableImage]):
+    """Image `(epoch, index)`: new draws in each epoch."""
+
+    def __init__(self, samples: Samples, transform: list[Step], seed: int) -> None:
+        self.samples, self.transform, self.seed = samples, transform, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UnreadableImage:
+        """Return the image, (3, height, width) uint8, and its label."""
+        epoch, index = key
+        rng = np.random.default_rng((self.seed, epoch, index))
+        try:
+            image = _load(self.samples.path(index), self.transform, rng)
+        except UnreadableImage as error:
+            return error
+        return image, int(self.samples.labels[index])
+
+
+class EvalImages(Dataset[tuple[int, torch.Tensor] | UnreadableImage]):
+    """Image `index`: the same draws every time, from the seed and the image's path."""
+
+    def __init__(self, samples: Samples, transform: list[Step], seed: int = 0) -> None:
+        self.samples, self.transform, self.seed = samples, transform, seed
+
+    def __getitem__(self, index: int) -> tuple[int, torch.Tensor] | UnreadableImage:
+        """Return `index` and the image, (3, height, width) uint8."""
+        digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
+        rng = np.random.default_rng((self.seed, int.from_bytes(digest, "big")))
+        try:
+            return index, _load(self.samples.path(index), self.transform, rng)
+        except UnreadableImage as error:
+            return error
+
+
+def _load(path: str, transform: list[Step], rng: np.random.Generator) -> torch.Tensor:
+    image = open_image(path)
+    for step in transform:
+        image = step(image, rng)
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,75 @@
+"""Resizing, cropping and mirroring: steps as in data/augment.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from data.images import Pixels
+
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Resize the short side to `size` pixels, by a method drawn from `methods`."""
+
+    size: int
+    methods: tuple[str, ...] = ("bilinear",)
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the resized image; one whose short side fits comes back untouched."""
+        height, width = image.shape[:2]
+        method = self.methods[rng.integers(len(self.methods))]
+        if min(height, width) == self.size:
+            return image
+        long_side = int(self.size * max(height, width) / min(height, width))
+        size = (self.size, long_side) if width <= height else (long_side, self.size)
+        return np.asarray(Image.fromarray(image).resize(size, INTERPOLATIONS[method]))
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """A square of `size` pixels from anywhere in the image."""
+
+    size: int
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the square; the image must be at least that large."""
+        top = rng.integers(image.shape[0] - self.size, endpoint=True)
+        left = rng.integers(image.shape[1] - self.size, endpoint=True)
+        return image[top : top + self.size, left : left + self.size]
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """The square of `size` pixels in the middle, with zeros around where the image is smaller."""
+
+    size: int
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the square. Odd remainders go where torchvision puts them."""
+        short = [max(self.size - side, 0) for side in image.shape[:2]]
+        padding = [(s // 2, (s + 1) // 2) for s in short]
+        if any(short):
+            image = np.pad(image, (*padding, (0, 0)))
+        top, left = (round((side - self.size) / 2) for side in image.shape[:2])
+        return image[top : top + self.size, left : left + self.size]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror left and right, with chance `prob`."""
+
+    prob: float = 0.5
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the image, mirrored or untouched."""
+        return image[:, ::-1] if rng.random() < self.prob else image

@@ -1,0 +1,173 @@
+"""Find images and their labels: .../0_real/* and .../1_fake/*, at any depth."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from util.errors import InputError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+LABELS = {"0_real": 0, "1_fake": 1}
+
+
+class Samples(NamedTuple):
+    """Images below one folder, sorted by path."""
+
+    root: str
+    paths: npt.NDArray[np.bytes_]  # (N,) relative to root, "/" between parts. One flat array: a
+    # list of str would be copied into every worker, page by page, as reference counts change
+    labels: npt.NDArray[np.uint8]  # (N,), 0 = real, 1 = fake
+
+    def relative(self, index: int) -> str:
+        """The path of image `index`, relative to the root."""
+        return os.fsdecode(self.paths[index])
+
+    def path(self, index: int) -> str:
+        """The path of image `index`, to open it."""
+        return os.path.join(self.root, self.relative(index))
+
+
+def is_image_name(name: str) -> bool:
+    """By the ending, in any case; hidden files and the `._*` of macOS archives are no images."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def image_names(folder: str) -> Iterator[str]:
+    """Paths of the images at any depth below `folder`, relative to it, "/" between parts."""
+    for directory, subfolders, names in _walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        yield from (directory + name for name in names if is_image_name(name))
+
+
+def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = True) -> Samples:
+    """List the images below the folders `classes` of `root` (none named: below all of them).
+
+    With `both_labels` every class must hold real and fake images; without, one of the label
+    folders may be missing, but not be empty. Raises InputError that names the folder, and what
+    was found instead, where a class, a label folder or images are missing.
+    """
+    if not os.path.isdir(root):
+        raise InputError(f"{root}: no such folder")
+    for name in classes:
+        if not os.path.isdir(os.path.join(root, name)):
+            raise InputError(f"--classes: no folder {name} in {root}; {_found(root)}")
+    paths: list[str] = []
+    for name in dict.fromkeys(classes) or _classes(root):
+        for folder in _label_folders(root, name, both_labels):
+            images = [f"{folder}/{image}" for image in image_names(os.path.join(root, folder))]
+            if not images:
+                raise InputError(f"{os.path.join(root, folder)}: no images ({' '.join(ENDINGS)})")
+            paths += images
+    paths.sort()
+    labels = np.array([label_of(path) for path in paths], np.uint8)
+    return Samples(root, np.array([os.fsencode(path) for path in paths]), labels)
+
+
+def label_of(path: str) -> int:
+    """0 or 1, by the first label folder in a relative path."""
+    return next(LABELS[part] for part in path.split("/") if part in LABELS)
+
+
+def partner_of(path: str) -> str:
+    """The same relative path under the other label."""
+    parts = path.split("/")
+    at = next(i for i, part in enumerate(parts) if part in LABELS)
+    (parts[at],) = set(LABELS) - {parts[at]}
+    return "/".join(parts)
+
+
+def fingerprint(samples: Samples) -> str:
+    """A short hash of all names, which also tell the labels: the same names, the same hash."""
+    return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
+
+
+def _classes(root: str) -> list[str]:
+    """The class folders of `root`, or "" where it holds 0_real or 1_fake itself."""
+    folders = _folders(root)
+    return [""] if set(folders) & set(LABELS) else folders or [""]
+
+
+def _label_folders(root: str, name: str, both_labels: bool) -> list[str]:
+    """The 0_real and 1_fake folders at any depth below a class, as paths relative to `root`."""
+    found: dict[str, list[str]] = {}  # folder -> the label folders in it
+    prefix = f"{name}/" if name else ""
+    for directory, subfolders, _ in _walk(os.path.join(root, name)):
+        labels = sorted(set(subfolders) & set(LABELS))
+        if labels:
+            found[prefix + directory] = labels
+        subfolders[:] = [s for s in subfolders if s not in LABELS and not s.startswith(".")]
+    if not found:
+        folder = os.path.join(root, name)
+        raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
+    for directory, labels in found.items():
+        if both_labels and len(labels) < len(LABELS):
+            (missing,) = set(LABELS) - set(labels)
+            folder = os.path.join(root, directory)
+            raise InputError(f"{folder}: no folder {missing} in it; {_found(folder)}")
+    return [directory + label for directory, labels in found.items() for label in labels]
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, the directory relative to `folder`: "" or ending in "/"."""
+    for directory, subfolders, names in os.walk(folder, followlinks=True):
+        below = os.path.relpath(directory, folder).replace(os.sep, "/")
+        yield "" if below == "." else below + "/", subfolders, names
+
+
+def _folders(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def _found(folder: str) -> str:
+    names = _folders(folder)
+    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"found instead: {shown}" if names else "it holds no folders"
+
+
+def find_images(paths: Sequence[str], recursive: bool) -> Samples:
+    """The files among `paths`, and the images in its folders (with `recursive`, at any depth), in
+    that order; their labels, unknown, are 0. Raises InputError where there are none.
+    """
+    images: list[str] = []
+    for path in paths:
+        if os.path.isdir(path):
+            names = image_names(path) if recursive else filter(is_image_name, os.listdir(path))
+            found = sorted(names)
+            if not found:
+                hint = "" if recursive else "; --recursive looks in its subfolders, too"
+                raise InputError(f"{path}: no images in this folder ({' '.join(ENDINGS)}){hint}")
+            images += [os.path.join(path, name) for name in found]
+        elif os.path.exists(path):
+            images.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    return Samples("", np.array([os.fsencode(i) for i in images]), np.zeros(len(images), np.uint8))
+
+
+def find_testsets(root: str, wanted: Sequence[str] = ()) -> dict[str, Samples]:
+    """The test sets of `root` by name: each of its folders, or those `wanted`.
+
+    Where `root` holds 0_real or 1_fake itself it is one test set, named as its folder. A set may
+    lack one label. Raises InputError for a folder without labels or images, and for a wanted set
+    that is not there.
+    """
+    if not os.path.isdir(root):
+        raise InputError(f"--dataroot {root}: no such folder")
+    folders = _folders(root)
+    if not folders:
+        raise InputError(f"--dataroot {root}: holds no test sets (no folders)")
+    if set(folders) & set(LABELS):
+        return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
+    if missing := sorted(set(wanted) - set(folders)):
+        raise InputError(f"--testsets: no folder {', '.join(missing)} in {root}; {_found(root)}")
+    return {
+        name: find_samples(os.path.join(root, name), both_labels=False)
+        for name in wanted or folders
+    }

@@ -1,0 +1,34 @@
+"""The known test sets by folder name, in the paper's order. One not named here comes after them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
+    "progan",
+    "stylegan",
+    "biggan",
+    "cyclegan",
+    "stargan",
+    "gaugan",
+    "crn",
+    "imle",
+    "seeingdark",  # SITD
+    "san",
+    "deepfake",
+)
+BESIDE = ("stylegan2", "whichfaceisreal")  # released and reported with them, outside the mean
+ORDER = PAPER_ELEVEN + BESIDE
+
+
+def benchmark_note(dataroot: str) -> str | None:
+    """What a benchmark that is not the paper's says of itself: the "note" in a minibench.json in
+    `dataroot` or the folder above it; None where there is none.
+    """
+    for folder in (dataroot, os.path.join(dataroot, "..")):
+        path = os.path.join(folder, "minibench.json")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                return str(json.load(file)["note"])
+    return None

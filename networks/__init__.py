@@ -1,0 +1,1 @@
+"""From batches to scores. Knows nothing of image files."""

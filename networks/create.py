@@ -1,0 +1,87 @@
+"""Classification networks of torchvision with one output, the logit of "fake"."""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from networks.weights import Weights, load_weights, read_weights
+from util.errors import InputError
+
+# Name in torchvision -> its last layer. A backbone is one entry.
+NETWORKS: dict[str, str] = {
+    "resnet18": "fc",
+    "resnet34": "fc",
+    "resnet50": "fc",
+    "resnet101": "fc",
+    "resnet152": "fc",
+    "resnext50_32x4d": "fc",
+    "wide_resnet50_2": "fc",
+    "densenet121": "classifier",
+    "vgg16": "classifier.6",
+    "mobilenet_v3_small": "classifier.3",
+    "efficientnet_b0": "classifier.1",
+    "convnext_tiny": "classifier.2",
+    "swin_t": "head",
+}
+HEAD_STD = 0.02  # of the last layer's initial weights, Wang et al. 2020's released code
+
+
+def create_network(name: str, init: str = "scratch") -> nn.Module:
+    """Build a network with one logit, in channels-last layout, on the CPU.
+
+    `init` is "scratch" (random, from torch's generator; residual branches start at zero),
+    "imagenet" (torchvision's IMAGENET1K_V1 weights but for the last layer, downloaded at first
+    use), or the path of a weights file, which must fit to the key. Raises InputError for an
+    unknown name, for weights that do not fit, and where the download fails.
+    """
+    if init not in ("scratch", "imagenet"):
+        return create_trained(name, read_weights(init))
+    network = _build(name)
+    if init == "scratch":
+        _zero_residual_branches(network)
+    else:
+        _load_imagenet(network, name)
+    head = network.get_submodule(NETWORKS[name])
+    nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
+    return network
+
+
+def create_trained(name: str, weights: Weights) -> nn.Module:
+    """Build a network that holds `weights`; raises InputError where they do not fit to the key."""
+    network = _build(name)
+    load_weights(network, weights, name)
+    return network
+
+
+def _build(name: str) -> nn.Module:
+    if name not in NETWORKS:
+        raise InputError(f"--arch {name} is not one of {', '.join(NETWORKS)}")
+    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=1)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _zero_residual_branches(network: nn.Module) -> None:
+    """Each residual block starts as the identity (Goyal et al. 2017, section 5.1), without which
+    a ResNet hardly learns from scratch on few images.
+    """
+    for block in network.modules():
+        if isinstance(block, Bottleneck):
+            nn.init.zeros_(block.bn3.weight)
+        elif isinstance(block, BasicBlock):
+            nn.init.zeros_(block.bn2.weight)
+
+
+def _load_imagenet(network: nn.Module, name: str) -> None:
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:  # no connection, or a file that broke off
+        raise InputError(
+            f"--init imagenet: the weights could not be fetched from {weights.url} ({error});"
+            " use --init scratch, or --init PATH with weights that are on this machine"
+        ) from error
+    kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != NETWORKS[name]}
+    network.load_state_dict(kept, strict=False)

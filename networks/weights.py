@@ -1,0 +1,65 @@
+"""Read weights files and load them to the key: all of it fits, or nothing is scored."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from util.checkpoint import read_checkpoint
+from util.errors import InputError
+
+
+class Weights(NamedTuple):
+    """What a weights file says. The published ones say neither arch nor crop size."""
+
+    path: str
+    state: dict[str, torch.Tensor]
+    arch: str = "resnet50"
+    crop_size: int = 224
+
+
+def read_weights(path: str) -> Weights:
+    """Read a checkpoint of train.py, the published layout {"model": state_dict, ...}, or a bare
+    state dict; each with or without DataParallel's "module." before the keys.
+
+    Raises InputError where the file is missing, damaged, refused, or holds no weights.
+    """
+    checkpoint = read_checkpoint(path)
+    state = checkpoint["model"] if isinstance(checkpoint.get("model"), dict) else checkpoint
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path}: holds no state dict (neither itself nor under the key 'model')")
+    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    arch, crop_size = checkpoint.get("arch"), checkpoint.get("crop_size")
+    return Weights(
+        path,
+        state,
+        arch if isinstance(arch, str) else "resnet50",
+        crop_size if isinstance(crop_size, int) else 224,
+    )
+
+
+def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
+    """Copy `weights` into `network`.
+
+    Raises InputError that names the first keys that are missing, unexpected, or of another shape.
+    """
+    expected = network.state_dict()
+    missing = [key for key in expected if key not in weights.state]
+    unexpected = [key for key in weights.state if key not in expected]
+    reshaped = [
+        f"{key} {tuple(weights.state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in weights.state and weights.state[key].shape != expected[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
+    wrong = [f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
+    if wrong:
+        raise InputError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
+    network.load_state_dict(weights.state)
+
+
+def _first(keys: list[str], most: int = 3) -> str:
+    rest = len(keys) - most
+    return ", ".join(keys[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,62 @@
+"""How an option is declared: one field of a frozen dataclass, with its default, help and check."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
+
+
+def option(default: Any, help: str, check: Check | None = None, positional: bool = False) -> Any:  # noqa: ANN401
+    """Declare one option. Its flag is the field's name, its type the field's annotation.
+
+    `bool` makes a switch, `tuple[T, ...]` a comma list (or, positional, one value per argument).
+    `check` sees the parsed value and answers what is wrong with it, as in "must be ...".
+    """
+    metadata = {"help": help, "check": check, "positional": positional}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def between(low: float, high: float) -> Check:
+    """Both ends included."""
+    return lambda value: None if low <= value <= high else f"must be between {low} and {high}"
+
+
+def at_least(low: float) -> Check:
+    """`low` included; an option left at None passes."""
+    return lambda value: None if value is None or value >= low else f"must be at least {low}"
+
+
+def above(low: float) -> Check:
+    """`low` itself excluded."""
+    return lambda value: None if value > low else f"must be above {low}"
+
+
+def one_of(*names: str) -> Check:
+    """For one name, or for each name of a comma list that is not empty."""
+
+    def check(value: str | tuple[str, ...]) -> str | None:
+        values = (value,) if isinstance(value, str) else value
+        fits = bool(values) and set(values) <= set(names)
+        return None if fits else f"must be one of {', '.join(names)}"
+
+    return check
+
+
+def span(low: float, high: float) -> Check:
+    """One value or a range of two (smallest first), all between `low` and `high`."""
+
+    def check(values: tuple[float, ...]) -> str | None:
+        if len(values) not in (1, 2) or list(values) != sorted(values):
+            return "must be one value, or two with the smaller first, as in 0,3"
+        return between(low, high)(values[0]) or between(low, high)(values[-1])
+
+    return check
+
+
+def file_name(value: str) -> str | None:
+    """A name that stays inside the folder it is joined to."""
+    fits = value not in ("", ".", "..") and not set(value) & set("/\\\0")
+    return None if fits else "must be a plain folder name without slashes"

@@ -1,0 +1,32 @@
+"""Options that say where and how fast, and are the same for every script."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from options.declare import at_least, one_of, option
+
+
+def _device(value: str) -> str | None:
+    fits = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value)
+    return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """Machine."""
+
+    device: str = option("auto", "auto (a GPU if there is one), cpu, cuda, cuda:N or mps", _device)
+    precision: str = option(
+        "fp32",
+        "fp32, bf16 or fp16: arithmetic of the network; the weights stay fp32",
+        one_of("fp32", "bf16", "fp16"),
+    )
+    batch_size: int = option(64, "images per batch, over all processes together", at_least(1))
+    num_threads: int = option(
+        min(4, os.cpu_count() or 1),
+        "worker processes that read images; 0 reads in the main process",
+        at_least(0),
+    )

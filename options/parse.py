@@ -1,0 +1,120 @@
+"""The command line, derived from the declared options; wrong usage ends in one line and exit 2."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import os
+import sys
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+Options = TypeVar("Options")
+
+
+def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
+    """Read the command line (`sys.argv` where `argv` is None) into a frozen `cls`.
+
+    Wrong usage prints one line that names the flag, and exits with 2.
+    """
+    parser = _Parser(description=cls.__doc__, allow_abbrev=False, formatter_class=_HelpFormatter)
+    for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
+        declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
+        group = parser.add_argument_group((owner.__doc__ or "").rstrip("."))
+        for field in declared:
+            _add(group, field, typing.get_type_hints(cls)[field.name])
+    values, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(_unknown(unknown[0], [f"--{f.name}" for f in _fields(cls)]))
+    for field in _fields(cls):
+        check, value = field.metadata["check"], getattr(values, field.name)
+        if check and (wrong := check(value)):
+            parser.error(f"{_flag(field)} {wrong}, not {_shown(value)!r}")
+    options = cls(**vars(values))
+    if wrong := getattr(options, "conflict", lambda: None)():
+        parser.error(wrong)
+    return options
+
+
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)
+
+
+def _flag(field: dataclasses.Field[Any]) -> str:
+    return field.name.upper() if field.metadata["positional"] else f"--{field.name}"
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _unknown(argument: str, known: list[str]) -> str:
+    flag = argument.partition("=")[0]
+    if not flag.startswith("-"):
+        return f"{flag!r} stands alone: it belongs to no flag (see --help)"
+    nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.0)[0]
+    return f"{flag} is not known; the nearest flag is {nearest} (see --help)"
+
+
+def _add(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], hint: Any) -> None:  # noqa: ANN401
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # `int | None`: an int, if given
+        hint = typing.get_args(hint)[0]
+    text = field.metadata["help"].replace("%", "%%")
+    if hint is bool:
+        group.add_argument(f"--{field.name}", action="store_true", help=text)
+        return
+    is_list = typing.get_origin(hint) is tuple
+    kind = typing.get_args(hint)[0] if is_list else hint
+    if field.metadata["positional"]:
+        group.add_argument(
+            field.name, metavar=_flag(field), nargs="+", type=kind, action=_AsTuple, help=text
+        )
+        return
+    shown = _shown(field.default)
+    if field.default is not None and shown:
+        text += f" [{shown}]"
+    metavar = f"{kind.__name__},..." if is_list else kind.__name__
+    convert = _comma_list(kind) if is_list else kind
+    group.add_argument(
+        f"--{field.name}", type=convert, default=field.default, metavar=metavar, help=text
+    )
+
+
+def _comma_list(kind: type) -> Any:  # noqa: ANN401
+    def convert(text: str) -> tuple[Any, ...]:
+        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+
+    convert.__name__ = f"comma list of {kind.__name__}"  # argparse names it in its error
+    return convert
+
+
+class _AsTuple(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=100)
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:  # noqa: ANN401
+        """One line: the flags stand below, each with its help."""
+        positional = "".join(f" {a.metavar} ..." for a in actions if not a.option_strings)
+        super().add_usage(f"{self._prog} [--flag value ...]{positional}", [], [], prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        sys.stderr.write(f"{os.path.basename(sys.argv[0])}: error: {message}\n")
+        raise SystemExit(2)

@@ -1,0 +1,144 @@
+"""What train.py can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from options.declare import above, at_least, between, file_name, one_of, option, span
+from options.machine import MachineOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Run."""
+
+    name: str = option("experiment_name", "name of the run, and of its folder", file_name)
+    checkpoints_dir: str = option("./checkpoints", "the folder that holds the runs' folders")
+    continue_train: bool = option(
+        False, "go on with the run of this name where it stopped (or start it)"
+    )
+    overwrite: bool = option(False, "replace the run of this name")
+    seed: int = option(0, "all randomness follows from it", at_least(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Data."""
+
+    dataroot: str = option("./dataset/", "the folder that holds the splits")
+    train_split: str = option("train", "folder of training images inside --dataroot")
+    val_split: str = option("val", "folder of validation images inside --dataroot")
+    classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
+    class_bal: bool = option(False, "draw real and fake images equally often")
+    pairs: bool = option(
+        False,
+        "put each real image in one batch with the fake of the same name"
+        " (the same path but for 0_real and 1_fake)",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingOptions:
+    """Preprocessing and augmentation."""
+
+    loadSize: int = option(256, "resize the short side to this before all else", at_least(1))
+    cropSize: int = option(
+        224, "then crop to this: at random in training, the centre in validation", at_least(1)
+    )
+    rz_interp: tuple[str, ...] = option(
+        ("bilinear",),
+        "how to resize, drawn from: bilinear, bicubic, lanczos, nearest",
+        one_of("bilinear", "bicubic", "lanczos", "nearest"),
+    )
+    no_flip: bool = option(False, "do not mirror training images at random")
+    blur_prob: float = option(0.0, "chance that an image is blurred", between(0, 1))
+    blur_sig: tuple[float, ...] = option(
+        (0.5,), "standard deviation of the blur in pixels, or its range", span(0, 100)
+    )
+    blur_method: str = option(
+        "cv2",
+        "cv2 rounds; scipy truncates as the reference does, bit for bit, and is slower",
+        one_of("cv2", "scipy"),
+    )
+    jpg_prob: float = option(0.0, "chance that an image is JPEG-compressed", between(0, 1))
+    jpg_qual: tuple[int, ...] = option((75,), "JPEG quality, or its range", span(1, 100))
+    jpg_method: tuple[str, ...] = option(
+        ("cv2",), "JPEG encoder, drawn from: cv2, pil", one_of("cv2", "pil")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Network."""
+
+    arch: str = option("resnet50", "torchvision's name of the network (networks/create.py)")
+    init: str = option(
+        "imagenet", "imagenet, scratch, or a weights file to start from (fine-tuning)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimisationOptions:
+    """Optimisation."""
+
+    optim: str = option("adam", "adam or sgd", one_of("adam", "sgd"))
+    lr: float = option(0.0001, "learning rate (onecycle: its peak)", above(0))
+    beta1: float = option(0.9, "first momentum of adam", between(0, 0.9999))
+    momentum: float = option(0.0, "Nesterov momentum of sgd", between(0, 0.9999))
+    weight_decay: float = option(0.0, "L2 penalty", at_least(0))
+    schedule: str = option(
+        "plateau",
+        "plateau: a tenth of the rate after --earlystop_epoch bad epochs, end below 1e-6;"
+        " onecycle: up to --lr and down to zero over the whole run",
+        one_of("plateau", "onecycle"),
+    )
+    earlystop_epoch: int = option(
+        5, "plateau: how many epochs may fail to beat the best accuracy by 0.001", at_least(1)
+    )
+    niter: int = option(10000, "most epochs", at_least(1))
+    max_steps: int | None = option(None, "most optimiser steps; not given: no limit", at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggingOptions:
+    """Logging and saving."""
+
+    loss_freq: int = option(400, "log the loss every N steps", at_least(1))
+    save_latest_freq: int = option(
+        2000, "save model_epoch_latest.pth every N steps, as well as after each epoch", at_least(1)
+    )
+    save_epoch_freq: int = option(20, "keep a model_epoch_<N>.pth every N epochs", at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(
+    MachineOptions,
+    LoggingOptions,
+    OptimisationOptions,
+    NetworkOptions,
+    PreprocessingOptions,
+    DataOptions,
+    RunOptions,
+):
+    """Train a network to tell real images (label 0) from generated ones (label 1)."""
+
+    def conflict(self) -> str | None:
+        """What is wrong with the options taken together, or None."""
+        if self.cropSize > self.loadSize:
+            return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
+        if self.pairs and self.class_bal:
+            return "--pairs makes every batch balanced; leave out --class_bal"
+        if self.pairs and self.batch_size % 2:
+            return f"--pairs needs an even --batch_size, not {self.batch_size}"
+        if self.continue_train and self.overwrite:
+            return "--continue_train and --overwrite exclude each other"
+        return None
+
+
+def may_change(options: TrainOptions) -> set[str]:
+    """Options that may differ when a run is continued: they do not change what it computes, or
+    (where the schedule does not depend on the length) give it more to do.
+    """
+    names = {"name", "checkpoints_dir", "continue_train", "overwrite", "dataroot", "device", "init"}
+    names |= {"num_threads", "loss_freq", "save_latest_freq", "save_epoch_freq"}
+    return names | ({"niter", "max_steps"} if options.schedule == "plateau" else set())

@@ -1,0 +1,342 @@
+"""Train a detector of generated images: build, then the epoch loop with the whole step in view."""
+
+from options.parse import parse
+from options.train_options import TrainOptions, may_change
+
+if __name__ == "__main__":
+    OPTIONS = parse(TrainOptions)  # before the imports below, which take seconds
+
+import dataclasses
+import math
+import os
+import time
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from data.augment import Blur, Jpeg
+from data.dataset import EvalImages, TrainImages
+from data.loaders import eval_batches, train_batches
+from data.order import EpochBatches, batches_per_epoch, epoch_order, find_pairs
+from data.samples import find_samples, fingerprint
+from data.transforms import train_transform, val_transform
+from networks.create import create_network
+from networks.device import autocast, choose_device
+from networks.normalise import normalise
+from networks.predict import predict
+from util import distributed, errors, run_folder, schedule
+from util.checkpoint import read_checkpoint, save_checkpoint
+from util.interrupt import ctrl_c
+from util.logs import TensorBoard, write_history
+from util.metrics import measure
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps done in the epoch under way
+    total_steps: int = 0
+    loss_sum: float = 0.0  # over the epoch under way
+    seconds: float = 0.0  # spent on the epoch under way
+    best_accuracy: float = -1.0
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
+
+
+@dataclasses.dataclass
+class Training:
+    """What resumes, all of it. The order of the images and their pixels follow from (seed, epoch,
+    index), so they need no state.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    rate: Any  # the learning rate's schedule
+    scaler: torch.amp.GradScaler
+    progress: Progress = dataclasses.field(default_factory=Progress)
+
+    def checkpoint(self, options: TrainOptions) -> dict[str, Any]:
+        """Plain values and tensors from which `resume` goes on with the same bits."""
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.rate.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "progress": dataclasses.asdict(self.progress),
+            "random_state": torch.get_rng_state(),
+            "total_steps": self.progress.total_steps,
+            "arch": options.arch,
+            "crop_size": options.cropSize,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Take everything back from a `checkpoint`."""
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rate.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        torch.set_rng_state(state["random_state"])
+
+
+def main(options: TrainOptions) -> None:
+    """Train as `options` say, into <checkpoints_dir>/<name>/."""
+    device = choose_device(options.device)
+    distributed.start(device.type)
+    rank, world_size = distributed.rank(), distributed.world_size()
+    torch.manual_seed(options.seed)
+
+    train_set, val_set = build_datasets(options)
+    labels = train_set.samples.labels
+    pairs = find_pairs(train_set.samples) if options.pairs else None
+    steps_per_epoch = batches_per_epoch(len(labels), options.batch_size)
+    max_steps = options.max_steps or options.niter * steps_per_epoch
+
+    network = create_network(options.arch, options.init).to(device)
+    model = DistributedDataParallel(network) if world_size > 1 else network
+    loss_function = nn.BCEWithLogitsLoss()
+    training = build_training(options, network, max_steps)
+    optimizer, scaler = training.optimizer, training.scaler
+
+    folder = os.path.join(options.checkpoints_dir, options.name)
+    about = open_folder(folder, options, training, train_set, val_set)
+    progress = training.progress
+    say(
+        f"train: {describe(labels)}; val: {describe(val_set.samples.labels)}; {options.arch} from"
+        f" {options.init} on {device}, {options.precision}; {steps_per_epoch} steps an epoch"
+    )
+    if progress.total_steps:
+        say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
+    board = TensorBoard(folder, distributed.is_main(), progress.total_steps + 1)
+
+    with ctrl_c() as interrupted:
+        while not is_finished(options, training, max_steps):
+            order = epoch_order(labels, pairs, options.class_bal, options.seed, progress.epoch)
+            last = min(steps_per_epoch, progress.step + max_steps - progress.total_steps)
+            batches = EpochBatches(
+                order, progress.epoch, options.batch_size, progress.step, last, rank, world_size
+            )
+            bar = tqdm(
+                train_batches(train_set, batches, options.num_threads, device.type == "cuda"),
+                desc=f"epoch {progress.epoch + 1}",
+                initial=progress.step,
+                total=last,
+                unit="step",
+                disable=not distributed.is_main(),
+            )
+            start = time.perf_counter() - progress.seconds
+            logged_step, logged_at = progress.total_steps, time.perf_counter()
+            model.train()
+            for images, targets in bar:
+                with autocast(device, options.precision):
+                    logits = model(normalise(images.to(device, non_blocking=True)))
+                loss = loss_function(logits.float().squeeze(1), targets.to(device).float())
+                stop_if_not_finite(loss.item(), progress.total_steps, folder)
+                optimizer.zero_grad()
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                if options.schedule == "onecycle":
+                    training.rate.step()
+
+                progress.step += 1
+                progress.total_steps += 1
+                progress.loss_sum += loss.item()
+                progress.seconds = time.perf_counter() - start
+                bar.set_postfix(loss=f"{progress.loss_sum / progress.step:.4f}", refresh=False)
+                if progress.total_steps == 1:
+                    board.images(images, targets, progress.total_steps)
+                if progress.total_steps % options.loss_freq == 0:
+                    num_images = (progress.total_steps - logged_step) * options.batch_size
+                    curves = {
+                        "loss": loss.item(),
+                        "learning_rate": optimizer.param_groups[0]["lr"],
+                        "images_per_second": num_images / (time.perf_counter() - logged_at),
+                    }
+                    board.scalars("train", curves, progress.total_steps)
+                    logged_step, logged_at = progress.total_steps, time.perf_counter()
+                if interrupted():
+                    break
+                if progress.total_steps % options.save_latest_freq == 0:
+                    save(training, options, folder, run_folder.LATEST)
+            bar.close()
+            if interrupted():
+                save(training, options, folder, run_folder.LATEST)
+                board.close()
+                raise errors.Interrupted(
+                    f"saved after {progress.total_steps} steps in {folder}; the same command with"
+                    " --continue_train goes on from there"
+                )
+
+            figures = validate(options, network, val_set, device)
+            finish_epoch(options, training, figures, folder, board)
+
+    board.close()
+    if distributed.is_main():
+        about["ended"] = run_folder.now()
+        run_folder.write_json(os.path.join(folder, "run.json"), about)
+    best = os.path.join(folder, run_folder.BEST)
+    say(f"done: {best} has validation accuracy {progress.best_accuracy:.4f}")
+
+
+def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages]:
+    """Find the images of both splits, and say what happens to each."""
+    train_samples, val_samples = (
+        find_samples(os.path.join(options.dataroot, split), options.classes)
+        for split in (options.train_split, options.val_split)
+    )
+    load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
+    blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
+    jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method)
+    flip = not options.no_flip
+    train_steps = train_transform(load_size, crop_size, interpolation, blur, jpeg, flip)
+    val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
+    return (
+        TrainImages(train_samples, train_steps, options.seed),
+        EvalImages(val_samples, val_steps, options.seed),
+    )
+
+
+def build_training(options: TrainOptions, network: nn.Module, max_steps: int) -> Training:
+    """The optimiser, its schedule over `max_steps`, and the gradient scaler of fp16."""
+    parameters, decay = network.parameters(), options.weight_decay
+    optimizer: torch.optim.Optimizer
+    if options.optim == "adam":
+        betas = (options.beta1, 0.999)
+        optimizer = torch.optim.Adam(parameters, options.lr, betas=betas, weight_decay=decay)
+    else:
+        momentum = options.momentum
+        optimizer = torch.optim.SGD(
+            parameters, options.lr, momentum, nesterov=momentum > 0, weight_decay=decay
+        )
+    if options.schedule == "onecycle":
+        rate: Any = schedule.one_cycle(optimizer, options.lr, max_steps)
+    else:
+        rate = schedule.plateau(optimizer, options.earlystop_epoch)
+    device = next(network.parameters()).device
+    scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
+    return Training(network, optimizer, rate, scaler)
+
+
+def open_folder(
+    folder: str,
+    options: TrainOptions,
+    training: Training,
+    train_set: TrainImages,
+    val_set: EvalImages,
+) -> dict[str, Any]:
+    """Begin the run's folder, or take up the run in it; return what run.json says."""
+    values = dataclasses.asdict(options)
+    splits = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
+    about = run_folder.describe_run(options.seed, splits)
+    goes_on = False
+    if distributed.is_main():
+        goes_on = run_folder.open_run(folder, options.continue_train, options.overwrite)
+        if goes_on:
+            run_folder.check_same_options(folder, values, may_change(options))
+            about["continues"] = run_folder.read_json(os.path.join(folder, "run.json"))
+        run_folder.write_json(os.path.join(folder, "options.json"), values)
+        run_folder.write_json(os.path.join(folder, "run.json"), about)
+    if any(distributed.gather(goes_on)):
+        training.resume(read_checkpoint(os.path.join(folder, run_folder.LATEST)))
+    return about
+
+
+def is_finished(options: TrainOptions, training: Training, max_steps: int) -> bool:
+    """Whether the last epoch, the last step, or the plateau's end has been reached."""
+    progress = training.progress
+    if progress.epoch >= options.niter or progress.total_steps >= max_steps:
+        return True
+    return options.schedule == "plateau" and schedule.plateau_ended(training.optimizer)
+
+
+def stop_if_not_finite(loss: float, steps: int, folder: str) -> None:
+    """Raise WorkError before a NaN or an infinity reaches the weights."""
+    if not math.isfinite(loss):
+        raise errors.WorkError(
+            f"the loss is {loss} after {steps} steps; the last checkpoint in {folder} is from"
+            " before that. Try a smaller --lr, or --precision fp32"
+        )
+
+
+def validate(
+    options: TrainOptions, network: nn.Module, val_set: EvalImages, device: torch.device
+) -> dict[str, float]:
+    """Every metric on the validation images, the same pixels in each epoch."""
+    labels = val_set.samples.labels
+    batches = eval_batches(
+        val_set,
+        options.batch_size,
+        options.num_threads,
+        device.type == "cuda",
+        distributed.rank(),
+        distributed.world_size(),
+    )
+    logits = predict(network, batches, len(labels), device, options.precision, "validation")
+    return measure(labels, logits)
+
+
+def finish_epoch(
+    options: TrainOptions,
+    training: Training,
+    figures: dict[str, float],
+    folder: str,
+    board: TensorBoard,
+) -> None:
+    """Add the epoch to the history, step the plateau, and save: the best first, so that a run
+    killed between the two repeats the end of the epoch and nothing is lost.
+    """
+    progress, optimizer = training.progress, training.optimizer
+    epoch = progress.epoch + 1
+    row = {
+        "epoch": epoch,
+        "total_steps": progress.total_steps,
+        "lr": optimizer.param_groups[0]["lr"],
+        "loss": progress.loss_sum / progress.step,
+        **{f"val_{name}": value for name, value in figures.items()},
+        "images_per_second": progress.step * options.batch_size / progress.seconds,
+    }
+    progress.history.append(row)
+    progress.epoch, progress.step, progress.loss_sum, progress.seconds = epoch, 0, 0.0, 0.0
+    if options.schedule == "plateau":
+        training.rate.step(figures["accuracy"])
+    is_best = figures["accuracy"] > progress.best_accuracy
+    progress.best_accuracy = max(figures["accuracy"], progress.best_accuracy)
+    if is_best:
+        save(training, options, folder, run_folder.BEST)
+    if epoch % options.save_epoch_freq == 0:
+        save(training, options, folder, f"model_epoch_{epoch}.pth")
+    save(training, options, folder, run_folder.LATEST)
+    if distributed.is_main():
+        write_history(folder, progress.history)
+    board.scalars("val", figures, progress.total_steps)
+    say(
+        f"epoch {epoch}: loss {row['loss']:.4f}, validation AP {figures['ap']:.4f},"
+        f" accuracy {figures['accuracy']:.4f}{' (best so far)' if is_best else ''}"
+    )
+
+
+def save(training: Training, options: TrainOptions, folder: str, name: str) -> None:
+    """Write a checkpoint, from the main process alone."""
+    if distributed.is_main():
+        save_checkpoint(os.path.join(folder, name), training.checkpoint(options))
+
+
+def describe(labels: Any) -> str:  # noqa: ANN401
+    """How many images of each label."""
+    num_fake = int(labels.sum())
+    return f"{len(labels) - num_fake} real and {num_fake} fake images"
+
+
+def say(text: str) -> None:
+    """Print from the main process alone."""
+    if distributed.is_main():
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    errors.run(lambda: main(OPTIONS))

@@ -1,0 +1,1 @@
+"""Leaves: nothing here knows of image files or of networks."""

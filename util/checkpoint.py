@@ -1,0 +1,48 @@
+"""Checkpoints: dicts of plain values and tensors, complete or absent."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Any
+
+import torch
+
+from util.errors import InputError, WorkError
+from util.files import atomic_write
+
+
+def save_checkpoint(path: str, state: dict[str, Any]) -> None:
+    """Write `state` (plain values and tensors) to `path` in one step.
+
+    Raises WorkError where the disk refuses; the file that was there before stays.
+    """
+    try:
+        with atomic_write(path, "wb") as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise WorkError(
+            f"{path}: could not be saved ({error}); what it held before is unchanged"
+        ) from error
+
+
+def read_checkpoint(path: str) -> dict[str, Any]:
+    """Read the dict in `path`, on the CPU. Code in it is never run (`weights_only=True`).
+
+    Raises InputError where there is no such file, or it holds anything but a dict of plain
+    values and tensors.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such weights file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: refused: it is no PyTorch file of tensors and plain values"
+            " (a file that would run code is never loaded)"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a PyTorch file, or damaged, or cut short") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds a {type(state).__name__}, not a dict of weights")
+    return state

@@ -1,0 +1,66 @@
+"""What a training run writes for people: history.csv, and TensorBoard's train/ and val/."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch.utils.tensorboard import SummaryWriter
+from torchvision.utils import make_grid
+
+from util.files import atomic_write
+
+FRAME = {0: ("real", (40, 160, 60)), 1: ("fake", (200, 40, 40))}  # label -> word and colour
+
+
+def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
+    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint."""
+    with atomic_write(os.path.join(folder, "history.csv")) as file:
+        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+class TensorBoard:
+    """Curves and pictures of one run; does nothing in processes other than the main one."""
+
+    def __init__(self, folder: str, enabled: bool, first_step: int) -> None:
+        self.writers = {
+            split: SummaryWriter(os.path.join(folder, split), purge_step=first_step)
+            for split in (("train", "val") if enabled else ())
+        }
+
+    def scalars(self, split: str, values: dict[str, float], step: int) -> None:
+        """Add a point to each curve of "train" or "val"."""
+        for name, value in values.items():
+            if split in self.writers:
+                self.writers[split].add_scalar(name, value, step)
+
+    def images(self, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
+        """Show a batch as it goes into the network, (N, 3, H, W) uint8, with labels (N,)."""
+        if "train" in self.writers:
+            self.writers["train"].add_image("augmented", labelled_grid(images, labels), step)
+
+    def close(self) -> None:
+        """Write out what is pending."""
+        for writer in self.writers.values():
+            writer.close()
+
+
+def labelled_grid(images: torch.Tensor, labels: torch.Tensor, most: int = 32) -> torch.Tensor:
+    """Up to `most` images, eight a row, each framed and named real or fake; (3, H, W) uint8."""
+    framed = []
+    for pixels, label in zip(images[:most], labels[:most], strict=True):
+        word, colour = FRAME[int(label)]
+        picture = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+        draw = ImageDraw.Draw(picture)
+        draw.rectangle((0, 0, picture.width - 1, picture.height - 1), outline=colour, width=2)
+        draw.rectangle((0, 0, 30, 13), fill=colour)
+        draw.text((4, 1), word, fill="white")
+        framed.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+    return make_grid(framed, nrow=8, padding=2)

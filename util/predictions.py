@@ -1,0 +1,87 @@
+"""predictions.csv: one row per image, from which everything else can be measured again."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from util.errors import InputError
+from util.files import atomic_write
+
+COLUMNS = ("testset", "path", "label", "logit", "probability")
+
+
+class Scores(NamedTuple):
+    """One test set's images, sorted by path."""
+
+    paths: list[str]  # relative to the test set, "/" between parts
+    labels: npt.NDArray[np.uint8]  # (N,), 0 = real, 1 = fake
+    logits: npt.NDArray[np.float64]  # (N,)
+
+
+def probability(logit: float) -> float:
+    """The sigmoid of `logit`, without overflow."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    return math.exp(logit) / (1 + math.exp(logit))
+
+
+def write_predictions(path: str, scores: Mapping[str, Scores]) -> None:
+    """Write all test sets' scores, sorted by test set, then path; logits with 9 digits."""
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for testset in sorted(scores):
+            writer.writerows(_rows(testset, scores[testset]))
+
+
+def _rows(testset: str, scores: Scores) -> Iterable[tuple[str, str, int, str, str]]:
+    for path, label, logit in zip(*scores, strict=True):
+        yield testset, path, int(label), f"{logit:.9g}", f"{probability(logit):.9g}"
+
+
+def read_predictions(path: str) -> dict[str, Scores]:
+    """Read what `write_predictions` wrote, with any further columns passed over.
+
+    Raises InputError that names the line and column of the first bad value.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"--predictions {path}: no such file")
+    rows: dict[str, list[tuple[str, int, float]]] = {}
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file)
+        for column in COLUMNS[:4]:
+            if column not in (reader.fieldnames or ()):
+                raise InputError(f"{path}, line 1: the column {column} is missing")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            testset, name = row["testset"], row["path"]
+            if not testset or name is None:
+                raise InputError(f"{where}: the row is incomplete")
+            if row["label"] not in ("0", "1"):
+                raise InputError(f"{where}: label is {row['label']!r}, not 0 or 1")
+            rows.setdefault(testset, []).append((name, int(row["label"]), _logit(row, where)))
+    if not rows:
+        raise InputError(f"{path}: holds no rows")
+    return {testset: _scores(rows[testset]) for testset in rows}
+
+
+def _logit(row: dict[str, str], where: str) -> float:
+    try:
+        logit = float(row["logit"])
+    except (TypeError, ValueError):
+        logit = math.nan
+    if not math.isfinite(logit):
+        raise InputError(f"{where}: logit is {row['logit']!r}, not a finite number")
+    return logit
+
+
+def _scores(rows: list[tuple[str, int, float]]) -> Scores:
+    paths, labels, logits = zip(*sorted(rows), strict=True)
+    return Scores(list(paths), np.array(labels, np.uint8), np.array(logits, np.float64))

@@ -1,0 +1,107 @@
+"""A training run's folder: who may write into it, and what it says of how it came to be."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from util.errors import InputError
+from util.files import atomic_write
+
+LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
+OWN_FILES = ("model_epoch_*.pth", "options.json", "run.json", "history.csv", "train", "val")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
+
+
+def open_run(folder: str, continue_run: bool, overwrite: bool) -> bool:
+    """Make the folder ready; return whether it holds a checkpoint to go on from.
+
+    A run that is there is continued or replaced only when asked. Replacing removes what a run
+    writes (OWN_FILES) and nothing else. Raises InputError otherwise.
+    """
+    found = [path for pattern in OWN_FILES for path in pathlib.Path(folder).glob(pattern)]
+    if found and not (continue_run or overwrite):
+        raise InputError(
+            f"--name: {folder} holds a run already; add --continue_train to go on with it,"
+            " --overwrite to replace it, or choose another name"
+        )
+    if overwrite:
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.makedirs(folder, exist_ok=True)
+    return continue_run and os.path.exists(os.path.join(folder, LATEST))
+
+
+def check_same_options(folder: str, options: dict[str, Any], may_change: set[str]) -> None:
+    """Raise InputError that names the options in which a run to be continued would differ."""
+    before = read_json(os.path.join(folder, "options.json"))
+    now = json.loads(json.dumps(options))  # as JSON has it: a list for a tuple
+    differ = [k for k in now if k not in may_change and before.get(k, now[k]) != now[k]]
+    if differ:
+        changes = ", ".join(f"--{k} was {before[k]}, is {now[k]}" for k in differ)
+        raise InputError(f"{folder}: cannot be continued with other options: {changes}")
+
+
+def write_json(path: str, values: dict[str, Any]) -> None:
+    """Write `values` readably, in one step."""
+    with atomic_write(path) as file:
+        json.dump(values, file, indent=1)
+        file.write("\n")
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
+    with open(path, encoding="utf-8") as file:
+        values: dict[str, Any] = json.load(file)
+    return values
+
+
+def describe_run(seed: int, data: dict[str, str]) -> dict[str, Any]:
+    """What run.json says: the command, the code, the machine, the data's fingerprints."""
+    return {
+        "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "seed": seed,
+        "data_fingerprint": data,
+        "started": now(),
+    }
+
+
+def now() -> str:
+    """The time, to the second, with its offset from UTC."""
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, with "+changes" where the work tree differs; None without git."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    git = ["git", "-C", here]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
