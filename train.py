@@ -32,55 +32,7 @@ from util.checkpoint import read_checkpoint, save_checkpoint
 from util.interrupt import ctrl_c
 from util.logs import TensorBoard, write_history
 from util.metrics import measure
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come."""
-
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps done in the epoch under way
-    total_steps: int = 0
-    loss_sum: float = 0.0  # over the epoch under way
-    seconds: float = 0.0  # spent on the epoch under way
-    best_accuracy: float = -1.0
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
-
-
-@dataclasses.dataclass
-class Training:
-    """What resumes, all of it. The order of the images and their pixels follow from (seed, epoch,
-    index), so they need no state.
-    """
-
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    rate: Any  # the learning rate's schedule
-    scaler: torch.amp.GradScaler
-    progress: Progress = dataclasses.field(default_factory=Progress)
-
-    def checkpoint(self, options: TrainOptions) -> dict[str, Any]:
-        """Plain values and tensors from which `resume` goes on with the same bits."""
-        return {
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.rate.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "progress": dataclasses.asdict(self.progress),
-            "random_state": torch.get_rng_state(),
-            "total_steps": self.progress.total_steps,
-            "arch": options.arch,
-            "crop_size": options.cropSize,
-        }
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Take everything back from a `checkpoint`."""
-        self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rate.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress(**state["progress"])
-        torch.set_rng_state(state["random_state"])
+from util.training_state import TrainingState
 
 
 def main(options: TrainOptions) -> None:
@@ -99,22 +51,26 @@ def main(options: TrainOptions) -> None:
     network = create_network(options.arch, options.init).to(device)
     model = DistributedDataParallel(network) if world_size > 1 else network
     loss_function = nn.BCEWithLogitsLoss()
-    training = build_training(options, network, max_steps)
-    optimizer, scaler = training.optimizer, training.scaler
+    state = build_state(options, network, max_steps)
+    optimizer, scaler = state.optimizer, state.scaler
 
     folder = os.path.join(options.checkpoints_dir, options.name)
-    about = open_folder(folder, options, training, train_set, val_set)
-    progress = training.progress
+    resumed = take_up(folder, options, state)
+    progress = state.progress
+    if resumed and is_finished(options, state, max_steps):
+        say(f"{folder}: this run is finished, after {progress.epoch} epochs; nothing to do")
+        return
+    about = write_about(folder, options, resumed, train_set, val_set)
     say(
         f"train: {describe(labels)}; val: {describe(val_set.samples.labels)}; {options.arch} from"
         f" {options.init} on {device}, {options.precision}; {steps_per_epoch} steps an epoch"
     )
-    if progress.total_steps:
+    if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
     board = TensorBoard(folder, distributed.is_main(), progress.total_steps + 1)
 
     with ctrl_c() as interrupted:
-        while not is_finished(options, training, max_steps):
+        while not is_finished(options, state, max_steps):
             order = epoch_order(labels, pairs, options.class_bal, options.seed, progress.epoch)
             last = min(steps_per_epoch, progress.step + max_steps - progress.total_steps)
             batches = EpochBatches(
@@ -141,7 +97,7 @@ def main(options: TrainOptions) -> None:
                 scaler.step(optimizer)
                 scaler.update()
                 if options.schedule == "onecycle":
-                    training.rate.step()
+                    state.schedule.step()
 
                 progress.step += 1
                 progress.total_steps += 1
@@ -162,10 +118,10 @@ def main(options: TrainOptions) -> None:
                 if interrupted():
                     break
                 if progress.total_steps % options.save_latest_freq == 0:
-                    save(training, options, folder, run_folder.LATEST)
+                    save(state, options, folder, run_folder.LATEST)
             bar.close()
             if interrupted():
-                save(training, options, folder, run_folder.LATEST)
+                save(state, options, folder, run_folder.LATEST)
                 board.close()
                 raise errors.Interrupted(
                     f"saved after {progress.total_steps} steps in {folder}; the same command with"
@@ -173,7 +129,7 @@ def main(options: TrainOptions) -> None:
                 )
 
             figures = validate(options, network, val_set, device)
-            finish_epoch(options, training, figures, folder, board)
+            finish_epoch(options, state, figures, folder, board)
 
     board.close()
     if distributed.is_main():
@@ -181,6 +137,7 @@ def main(options: TrainOptions) -> None:
         run_folder.write_json(os.path.join(folder, "run.json"), about)
     best = os.path.join(folder, run_folder.BEST)
     say(f"done: {best} has validation accuracy {progress.best_accuracy:.4f}")
+    distributed.stop()
 
 
 def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages]:
@@ -201,7 +158,7 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages]:
     )
 
 
-def build_training(options: TrainOptions, network: nn.Module, max_steps: int) -> Training:
+def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:
     """The optimiser, its schedule over `max_steps`, and the gradient scaler of fp16."""
     parameters, decay = network.parameters(), options.weight_decay
     optimizer: torch.optim.Optimizer
@@ -219,39 +176,47 @@ def build_training(options: TrainOptions, network: nn.Module, max_steps: int) ->
         rate = schedule.plateau(optimizer, options.earlystop_epoch)
     device = next(network.parameters()).device
     scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
-    return Training(network, optimizer, rate, scaler)
+    return TrainingState(network, optimizer, rate, scaler)
 
 
-def open_folder(
-    folder: str,
-    options: TrainOptions,
-    training: Training,
-    train_set: TrainImages,
-    val_set: EvalImages,
-) -> dict[str, Any]:
-    """Begin the run's folder, or take up the run in it; return what run.json says."""
-    values = dataclasses.asdict(options)
-    splits = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
-    about = run_folder.describe_run(options.seed, splits)
+def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
+    """Make the run's folder ready and, where a run in it goes on, take its state from there;
+    return whether one does.
+    """
     goes_on = False
     if distributed.is_main():
         goes_on = run_folder.open_run(folder, options.continue_train, options.overwrite)
         if goes_on:
+            values = dataclasses.asdict(options)
             run_folder.check_same_options(folder, values, may_change(options))
-            about["continues"] = run_folder.read_json(os.path.join(folder, "run.json"))
-        run_folder.write_json(os.path.join(folder, "options.json"), values)
-        run_folder.write_json(os.path.join(folder, "run.json"), about)
-    if any(distributed.gather(goes_on)):
-        training.resume(read_checkpoint(os.path.join(folder, run_folder.LATEST)))
+    if goes_on := distributed.gather(goes_on)[0]:
+        state.resume(read_checkpoint(os.path.join(folder, run_folder.LATEST)))
+    return goes_on
+
+
+def write_about(
+    folder: str, options: TrainOptions, resumed: bool, train_set: TrainImages, val_set: EvalImages
+) -> dict[str, Any]:
+    """Write options.json and run.json; return what the latter says."""
+    splits = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
+    about = run_folder.describe_run(options.seed, splits)
+    if distributed.is_main():
+        path = os.path.join(folder, "run.json")
+        if resumed:
+            about["continues"] = run_folder.read_json(path)
+        run_folder.write_json(os.path.join(folder, "options.json"), dataclasses.asdict(options))
+        run_folder.write_json(path, about)
     return about
 
 
-def is_finished(options: TrainOptions, training: Training, max_steps: int) -> bool:
+def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
     """Whether the last epoch, the last step, or the plateau's end has been reached."""
-    progress = training.progress
+    progress = state.progress
+    if progress.step:  # an epoch is under way, if only its validation is left
+        return False
     if progress.epoch >= options.niter or progress.total_steps >= max_steps:
         return True
-    return options.schedule == "plateau" and schedule.plateau_ended(training.optimizer)
+    return options.schedule == "plateau" and schedule.plateau_ended(state.optimizer)
 
 
 def stop_if_not_finite(loss: float, steps: int, folder: str) -> None:
@@ -282,7 +247,7 @@ def validate(
 
 def finish_epoch(
     options: TrainOptions,
-    training: Training,
+    state: TrainingState,
     figures: dict[str, float],
     folder: str,
     board: TensorBoard,
@@ -290,7 +255,7 @@ def finish_epoch(
     """Add the epoch to the history, step the plateau, and save: the best first, so that a run
     killed between the two repeats the end of the epoch and nothing is lost.
     """
-    progress, optimizer = training.progress, training.optimizer
+    progress, optimizer = state.progress, state.optimizer
     epoch = progress.epoch + 1
     row = {
         "epoch": epoch,
@@ -303,14 +268,14 @@ def finish_epoch(
     progress.history.append(row)
     progress.epoch, progress.step, progress.loss_sum, progress.seconds = epoch, 0, 0.0, 0.0
     if options.schedule == "plateau":
-        training.rate.step(figures["accuracy"])
+        state.schedule.step(figures["accuracy"])
     is_best = figures["accuracy"] > progress.best_accuracy
     progress.best_accuracy = max(figures["accuracy"], progress.best_accuracy)
     if is_best:
-        save(training, options, folder, run_folder.BEST)
+        save(state, options, folder, run_folder.BEST)
     if epoch % options.save_epoch_freq == 0:
-        save(training, options, folder, f"model_epoch_{epoch}.pth")
-    save(training, options, folder, run_folder.LATEST)
+        save(state, options, folder, f"model_epoch_{epoch}.pth")
+    save(state, options, folder, run_folder.LATEST)
     if distributed.is_main():
         write_history(folder, progress.history)
     board.scalars("val", figures, progress.total_steps)
@@ -320,10 +285,11 @@ def finish_epoch(
     )
 
 
-def save(training: Training, options: TrainOptions, folder: str, name: str) -> None:
+def save(state: TrainingState, options: TrainOptions, folder: str, name: str) -> None:
     """Write a checkpoint, from the main process alone."""
     if distributed.is_main():
-        save_checkpoint(os.path.join(folder, name), training.checkpoint(options))
+        network = {"arch": options.arch, "crop_size": options.cropSize}  # eval.py takes them
+        save_checkpoint(os.path.join(folder, name), {**state.checkpoint(), **network})
 
 
 def describe(labels: Any) -> str:  # noqa: ANN401

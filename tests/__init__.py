@@ -1,0 +1,1 @@
+"""Each test module is named for what it tests."""

@@ -1,0 +1,66 @@
+"""What several tests share: a toy data set, and the scripts run as a user runs them."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parent.parent
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A network and images small enough for a CPU to train in seconds.
+TOY_OPTIONS = [
+    *("--init", "scratch", "--arch", "resnet18", "--loadSize", "40", "--cropSize", "32"),
+    *("--batch_size", "8", "--num_threads", "0", "--device", "cpu", "--loss_freq", "1"),
+]
+
+
+def write_image(path: pathlib.Path, seed: int, size: tuple[int, int] = (40, 40)) -> None:
+    """Smooth random colours; those under 1_fake with a dark grid, which is easy to learn."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(40, 216, (5, 5, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(int)
+    if "1_fake" in path.parts:
+        pixels[::2] -= 100
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """24 training and 8 validation images in two classes, and three test sets."""
+    root = tmp_path_factory.mktemp("toy")
+    folders = [f"train/{c}" for c in ("cat", "dog")] * 6 + [f"val/{c}" for c in ("cat", "dog")] * 2
+    folders += ["test/progan/cat", "test/progan/dog", "test/biggan", "test/own set"] * 4
+    for number, folder in enumerate(folders):
+        for label in ("0_real", "1_fake"):
+            write_image(root / folder / label / f"{number}.png", 2 * number + (label == "1_fake"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def script() -> Script:
+    """Run a script of the project in a process of its own."""
+
+    def run(*argv: object, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / str(argv[0])), *map(str, argv[1:])]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+        )
+
+    return run
+
+
+def assert_wrong_usage(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit 2, one line on standard error, nothing on standard output, the words in the line."""
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    for word in words:
+        assert word in result.stderr

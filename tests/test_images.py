@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.images import UnreadableImage, open_image
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
+
+
+def save(path: pathlib.Path, mode: str, **options: object) -> Image.Image:
+    image = Image.fromarray(COLOURS).convert(mode)
+    image.save(path, **options)
+    return image
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"])
+def test_rgb_files_are_as_pil_converts_them(tmp_path: pathlib.Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    save(path, "RGB")
+    pixels = open_image(str(path))
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")))
+    if ending in ("png", "bmp", "tif", "tiff", "ppm"):
+        np.testing.assert_array_equal(pixels, COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [("L", "png"), ("L", "jpg"), ("1", "png"), ("P", "png"), ("P", "bmp"), ("LA", "png")]
+    + [("RGBA", "png"), ("CMYK", "jpg"), ("CMYK", "tif"), ("YCbCr", "jpg"), ("P", "gif")],
+)
+def test_other_modes_are_as_pil_converts_them(
+    tmp_path: pathlib.Path, mode: str, ending: str
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    save(path, mode)
+    pixels = open_image(str(path))
+    assert pixels.shape == (9, 7, 3)
+    np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")))
+
+
+def test_alpha_is_dropped_not_blended(tmp_path: pathlib.Path) -> None:
+    transparent = np.dstack([COLOURS, np.zeros((9, 7), np.uint8)])
+    Image.fromarray(transparent).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(open_image(str(tmp_path / "a.png")), COLOURS)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path: pathlib.Path, ending: str) -> None:
+    grey = np.array([[0, 255, 256], [32768, 65279, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"a.{ending}")
+    expected = [[0, 0, 1], [128, 254, 255]]
+    pixels = open_image(str(tmp_path / f"a.{ending}"))
+    assert pixels.dtype == np.uint8
+    for channel in range(3):
+        assert pixels[..., channel].tolist() == expected
+
+
+def test_exif_rotation_is_not_applied(tmp_path: pathlib.Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "rotate by 90 degrees to view"
+    save(tmp_path / "a.png", "RGB", exif=exif)
+    np.testing.assert_array_equal(open_image(str(tmp_path / "a.png")), COLOURS)
+
+
+def test_the_first_frame_of_an_animation_is_taken(tmp_path: pathlib.Path) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert open_image(str(tmp_path / "a.webp"))[0, 0].tolist() == [255, 0, 0]
+
+
+def unreadable_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    save(folder / "good.png", "RGB")
+    whole = (folder / "good.png").read_bytes()
+    contents = {
+        "empty.png": b"",
+        "text.png": b"no image",
+        "cut.png": whole[: len(whole) // 2],
+        "crc.png": whole[:60] + bytes([whole[60] ^ 255]) + whole[61:],
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    Image.fromarray(np.zeros((3, 3), np.float32)).save(folder / "float.tif")
+    return [folder / name for name in (*contents, "float.tif", "missing.png")]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+    for path in unreadable_files(tmp_path):
+        with pytest.raises(UnreadableImage) as error:
+            open_image(str(path))
+        assert str(error.value).startswith(f"{path}: ")
+        assert len(str(error.value)) > len(f"{path}: ") + 10  # and says why
+
+
+def test_decompression_bombs_are_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png", "RGB")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # PIL refuses twice as many: 63 > 60
+    with pytest.raises(UnreadableImage, match="exceeds limit"):
+        open_image(str(tmp_path / "a.png"))
+
+
+def test_the_error_travels_between_processes(tmp_path: pathlib.Path) -> None:
+    error = UnreadableImage(f"{tmp_path}: gone")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

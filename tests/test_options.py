@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import ast
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from options.eval_options import EvalOptions
+from options.parse import parse
+from options.predict_options import PredictOptions
+from options.train_options import TrainOptions
+from tests.conftest import ROOT, Script, assert_wrong_usage
+
+SCRIPTS = {"train.py": TrainOptions, "eval.py": EvalOptions, "predict.py": PredictOptions}
+
+
+def refused(cls: type, argv: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        parse(cls, argv.split())
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize("prob", ["0.5", "0.1"])
+def test_the_reference_training_commands_parse_verbatim(prob: str) -> None:
+    classes = (
+        "airplane,bird,bicycle,boat,bottle,bus,car,cat,cow,chair,"
+        "diningtable,dog,person,pottedplant,motorbike,tvmonitor,train,sheep,sofa,horse"
+    )
+    command = (
+        f"--name blur_jpg_prob{prob} --blur_prob {prob} --blur_sig 0.0,3.0 --jpg_prob {prob}"
+        f" --jpg_method cv2,pil --jpg_qual 30,100 --dataroot ./dataset/ --classes {classes}"
+    )
+    options = parse(TrainOptions, command.split())
+    assert options.blur_prob == options.jpg_prob == float(prob)
+    assert options.blur_sig == (0.0, 3.0)
+    assert options.jpg_qual == (30, 100)
+    assert options.jpg_method == ("cv2", "pil")
+    assert len(options.classes) == 20
+    assert (options.init, options.lr, options.batch_size) == ("imagenet", 1e-4, 64)
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse(TrainOptions, []).lr = 1.0
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("--blur_prob 1.5", ["--blur_prob", "between 0 and 1", "1.5"]),
+        ("--blur_prob nan", ["--blur_prob"]),
+        ("--blur_prob often", ["--blur_prob", "often"]),
+        ("--blur_sig 3,0", ["--blur_sig", "smaller first"]),
+        ("--blur_sig 0,x", ["--blur_sig", "0,x"]),
+        ("--jpg_qual 30,101", ["--jpg_qual", "100"]),
+        ("--jpg_method cv2,gif", ["--jpg_method", "cv2, pil"]),
+        ("--jpg_method ,", ["--jpg_method"]),
+        ("--batch_size 0", ["--batch_size", "at least 1"]),
+        ("--lr 0", ["--lr", "above 0"]),
+        ("--name a/b", ["--name", "a/b"]),
+        ("--device gpu", ["--device", "auto"]),
+        ("--cropSize 300", ["--cropSize 300", "--loadSize 256"]),
+        ("--pairs --batch_size 3", ["--batch_size", "even"]),
+        ("--pairs --class_bal", ["--class_bal"]),
+        ("--continue_train --overwrite", ["--overwrite"]),
+        ("--blur_porb 0.5", ["--blur_porb", "--blur_prob"]),
+        ("--blur_pro 0.5", ["--blur_pro ", "--blur_prob"]),
+        ("--blurprob=0.5", ["--blurprob", "--blur_prob"]),
+        ("stray", ["stray"]),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_the_flag(
+    argv: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refused(TrainOptions, argv, capsys)
+    for word in words:
+        assert word in error
+
+
+def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--model_path" in refused(EvalOptions, "", capsys)
+    assert "--dataroot" in refused(EvalOptions, "--model_path w.pth", capsys)
+    assert "--predictions" in refused(EvalOptions, "--predictions p --dataroot d", capsys)
+    assert "--no_crop" in refused(
+        EvalOptions, "--model_path w --dataroot d --no_crop --cropSize 9", capsys
+    )
+    assert "PATHS" in refused(PredictOptions, "--model_path w", capsys)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_option_is_read_by_its_script(name: str) -> None:
+    read = {
+        node.attr
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "options"
+    }
+    # Read where the command line is parsed: `conflict` and `may_change` act on all of them.
+    assert {field.name for field in dataclasses.fields(SCRIPTS[name])} == read
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_names_every_option(name: str, script: Script) -> None:
+    result = script(name, "--help")
+    assert result.returncode == 0
+    for field in dataclasses.fields(SCRIPTS[name]):
+        assert (field.name if field.name != "paths" else "PATHS") in result.stdout
+    assert "Machine:" in result.stdout
+
+
+@pytest.mark.parametrize("cls", ["train_options", "eval_options", "predict_options"])
+def test_options_import_the_standard_library_only(cls: str) -> None:
+    code = (
+        "import sys; before = set(sys.modules); import options.parse, options." + cls + ";"
+        "new = {m.split('.')[0] for m in set(sys.modules) - before} - {'options'};"
+        "print(*(new - set(sys.stdlib_module_names)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_wrong_flag_ends_a_script_with_2(name: str, script: Script) -> None:
+    assert_wrong_usage(script(name, "--batchsize", "3"), "--batchsize", "--batch_size", name)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+import torchvision
+from torch import nn
+
+from data.dataset import EvalImages
+from data.images import UnreadableImage
+from data.loaders import eval_batches
+from data.samples import find_samples
+from data.transforms import eval_transform
+from networks.normalise import normalise
+from networks.predict import predict
+from tests.conftest import write_image
+from util import distributed
+
+CPU = torch.device("cpu")
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    network: nn.Module = torchvision.models.resnet18(num_classes=1)
+    return network.eval()
+
+
+def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.ndarray:
+    samples = find_samples(str(root), both_labels=False)
+    batches = eval_batches(
+        EvalImages(samples, eval_transform(crop)),
+        batch_size,
+        0,
+        False,
+        distributed.rank(),
+        distributed.world_size(),
+    )
+    return predict(small_network(), batches, len(samples.labels), CPU, "fp32", "test")
+
+
+def make_images(root: pathlib.Path, count: int) -> None:
+    for number in range(count):
+        write_image(root / f"0_real/{number:02}.png", number, (32 + 8 * (number % 3), 40))
+
+
+@pytest.mark.parametrize("crop", [32, None], ids=["cropped", "whole"])
+def test_logits_are_those_of_one_image_at_a_time(tmp_path: pathlib.Path, crop: int | None) -> None:
+    make_images(tmp_path, 7)
+    samples = find_samples(str(tmp_path), both_labels=False)
+    dataset, network = EvalImages(samples, eval_transform(crop)), small_network()
+    with torch.no_grad():
+        images = [dataset[i][1] for i in range(7)]
+        expected = [float(network(normalise(image[None]))) for image in images]
+    for batch_size in (1, 3, 16):
+        logits = predict_folder(tmp_path, batch_size, crop)
+        assert logits.dtype == np.float32
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+
+
+def in_a_process(rank: int, world_size: int, root: pathlib.Path, store: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{store}", rank=rank, world_size=world_size
+    )
+    try:
+        logits = predict_folder(root, 4, 32)
+        np.save(root / f"logits{rank}.npy", logits)
+    except UnreadableImage as error:
+        (root / f"error{rank}.txt").write_text(str(error))
+    finally:
+        distributed.stop()
+
+
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_two_processes_score_what_one_does(tmp_path: pathlib.Path, count: int) -> None:
+    make_images(tmp_path, count)
+    alone = predict_folder(tmp_path, 4, 32)
+    arguments = (2, tmp_path, str(tmp_path / "store"))
+    torch.multiprocessing.spawn(in_a_process, arguments, nprocs=2)
+    for rank in range(2):
+        both = np.load(tmp_path / f"logits{rank}.npy")
+        np.testing.assert_allclose(both, alone, rtol=0, atol=1e-6)
+
+
+def test_an_unreadable_image_in_one_process_is_told_in_all(tmp_path: pathlib.Path) -> None:
+    make_images(tmp_path, 5)
+    (tmp_path / "0_real/01.png").write_bytes(b"junk")
+    arguments = (2, tmp_path, str(tmp_path / "store"))
+    torch.multiprocessing.spawn(in_a_process, arguments, nprocs=2)
+    for rank in range(2):
+        assert "01.png" in (tmp_path / f"error{rank}.txt").read_text()

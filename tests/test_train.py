@@ -1,0 +1,265 @@
+"""The rehearsal: train, stop, resume on a toy data set, and look at every file a run writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import torchvision
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import train
+from options.parse import parse
+from options.train_options import TrainOptions
+from tests.conftest import ROOT, TOY_OPTIONS, Script, assert_wrong_usage
+from util import errors, run_folder
+
+TIMES = ("images_per_second",)
+
+
+def run_training(toy: pathlib.Path, out: pathlib.Path, *argv: object) -> pathlib.Path:
+    """Train in this process; return the run's folder."""
+    more = [str(value) for value in argv]
+    name = [] if "--name" in more else ["--name", "run"]
+    train.main(
+        parse(
+            TrainOptions,
+            [*TOY_OPTIONS, "--dataroot", str(toy), "--checkpoints_dir", str(out), *name, *more],
+        )
+    )
+    return out / (more[more.index("--name") + 1] if "--name" in more else "run")
+
+
+def load(folder: pathlib.Path, which: str = "latest") -> dict[str, object]:
+    loaded: dict[str, object] = torch.load(folder / f"model_epoch_{which}.pth", weights_only=True)
+    return loaded
+
+
+def assert_same_run(first: pathlib.Path, second: pathlib.Path) -> None:
+    """The same bits in network and optimiser, the same history but for the times."""
+    for which in ("latest", "best"):
+        one, other = load(first, which), load(second, which)
+        for part in ("model", "optimizer", "schedule", "random_state", "total_steps"):
+            assert_equal(one[part], other[part])
+    histories = [list(csv.DictReader((f / "history.csv").open())) for f in (first, second)]
+    for row in (*histories[0], *histories[1]):
+        for column in TIMES:
+            del row[column]
+    assert histories[0] == histories[1]
+
+
+def assert_equal(one: object, other: object) -> None:
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor)
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list):
+        assert isinstance(other, list)
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == other
+
+
+def test_a_run_writes_what_the_contract_says(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    augmented = (
+        "--blur_prob 0.5 --blur_sig 0,3 --jpg_prob 0.5 --jpg_method cv2,pil --jpg_qual 30,90"
+    )
+    folder = run_training(toy, tmp_path, *augmented.split(), "--niter", 3, "--save_epoch_freq", 2)
+
+    for which in ("latest", "best", "2"):
+        checkpoint = load(folder, which)
+        assert {"model", "optimizer", "total_steps"} <= checkpoint.keys()
+        torchvision.models.resnet18(num_classes=1).load_state_dict(checkpoint["model"])
+        assert (checkpoint["arch"], checkpoint["crop_size"]) == ("resnet18", 32)
+    assert load(folder)["total_steps"] == 9
+    assert load(folder, "2")["total_steps"] == 6
+
+    options = json.loads((folder / "options.json").read_text())
+    assert options["blur_sig"] == [0, 3]
+    assert options["niter"] == 3
+    about = json.loads((folder / "run.json").read_text())
+    assert about["seed"] == 0
+    assert about["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert {"command", "git_commit", "started", "ended"} <= about.keys()
+    assert set(about["data_fingerprint"]) == {"train", "val"}
+
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert [row["total_steps"] for row in history] == ["3", "6", "9"]
+    assert all(0 <= float(row["val_ap"]) <= 1 and float(row["loss"]) > 0 for row in history)
+
+    curves = {split: EventAccumulator(str(folder / split)).Reload() for split in ("train", "val")}
+    assert {"loss", "learning_rate", "images_per_second"} <= set(curves["train"].Tags()["scalars"])
+    assert {"ap", "accuracy"} <= set(curves["val"].Tags()["scalars"])
+    assert [event.step for event in curves["train"].Scalars("loss")] == list(range(1, 10))
+    (picture,) = curves["train"].Images("augmented")
+    assert picture.width > 8 * 32
+
+
+def test_the_toy_is_learned(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """So that a loop that trains nothing, or on the wrong labels, is noticed."""
+    options = "--lr 0.01 --optim sgd --momentum 0.9 --schedule onecycle --niter 12 --pairs"
+    folder = run_training(toy, tmp_path, *options.split())
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    assert float(history[-1]["val_ap"]) > 0.95
+    assert float(history[-1]["loss"]) < 0.3 < float(history[0]["loss"])
+    assert float(history[-1]["lr"]) < 1e-4
+
+
+@pytest.mark.parametrize("stop_after", [2, 3, 4], ids=["mid-epoch", "epoch's end", "next epoch"])
+@pytest.mark.parametrize(
+    "extra", ["", "--schedule onecycle --class_bal --optim sgd --momentum 0.9"]
+)
+def test_an_interrupted_run_ends_with_the_same_bits(
+    toy: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_after: int,
+    extra: str,
+) -> None:
+    options = ("--niter", 2, "--blur_prob", 0.5, *extra.split())
+    whole = run_training(toy, tmp_path / "whole", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        steps = 0
+        original = train.stop_if_not_finite
+
+        def count_and_interrupt(*arguments: object) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == stop_after:
+                os.kill(os.getpid(), signal.SIGINT)
+            original(*arguments)
+
+        patch.setattr(train, "stop_if_not_finite", count_and_interrupt)
+        with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
+            run_training(toy, tmp_path / "parts", *options)
+    parts = run_training(toy, tmp_path / "parts", *options, "--continue_train")
+    assert_same_run(whole, parts)
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """SIGKILL in the middle of an epoch, in a process of its own, with workers."""
+    options = ["--niter", "3", "--num_threads", "1", "--jpg_prob", "0.5"]
+    base = [*TOY_OPTIONS, "--dataroot", str(toy), "--name", "run", *options]
+    run_training(toy, tmp_path / "whole", *options)
+    command = [sys.executable, "train.py", *base, "--checkpoints_dir", str(tmp_path / "parts")]
+    command += ["--save_latest_freq", "2", "--continue_train"]
+    latest = tmp_path / "parts/run" / run_folder.LATEST
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not latest.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    killed_at = load(tmp_path / "parts/run")["total_steps"]
+    run_training(toy, tmp_path / "parts", *options, "--continue_train")
+    print(f"killed after a checkpoint at step {killed_at}")
+    assert_same_run(tmp_path / "whole/run", tmp_path / "parts/run")
+
+
+def test_an_existing_run_is_refused_continued_or_replaced(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_training(toy, tmp_path, "--max_steps", 2)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(errors.InputError, match=r"--continue_train .*--overwrite"):
+        run_training(toy, tmp_path, "--max_steps", 2)
+    before = (folder / run_folder.LATEST).read_bytes()
+    run_training(toy, tmp_path, "--max_steps", 2, "--continue_train")
+    assert "is finished" in capsys.readouterr().out
+    assert (folder / run_folder.LATEST).read_bytes() == before
+    with pytest.raises(errors.InputError, match=r"--lr was 0\.0001, is 0\.1"):
+        run_training(toy, tmp_path, "--max_steps", 2, "--continue_train", "--lr", 0.1)
+    run_training(toy, tmp_path, "--max_steps", 4, "--continue_train")
+    assert load(folder)["total_steps"] == 4
+    run_training(toy, tmp_path, "--max_steps", 1, "--overwrite")
+    assert load(folder)["total_steps"] == 1
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_the_best_checkpoint_is_the_best_over_the_whole_run(
+    toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.6, 0.9, 0.8, 0.8, 0.85, 0.85, 0.7, 0.7, 0.7])
+    figures = {"ap": 0.5, "real_accuracy": 0.5, "fake_accuracy": 0.5, "auroc": 0.5}
+    monkeypatch.setattr(train, "validate", lambda *_: {**figures, "accuracy": next(accuracies)})
+    folder = run_training(toy, tmp_path, "--earlystop_epoch", 2)
+    assert load(folder, "best")["total_steps"] == 6
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    rates = [float(row["lr"]) for row in history]
+    assert rates == pytest.approx([1e-4] * 4 + [1e-5] * 2 + [1e-6] * 2)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    base = [*TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path, "--name", "run"]
+    options = ["--optim", "sgd", "--lr", "1e30", "--niter", 3, "--save_latest_freq", 1]
+    result = script("train.py", *base, *options)
+    assert result.returncode == 1
+    assert "train.py: error: the loss is" in result.stderr
+    assert "--lr" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_wrong_input_ends_with_2_and_touches_nothing(
+    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    base = [*TOY_OPTIONS, "--checkpoints_dir", tmp_path / "new", "--dataroot"]
+    assert_wrong_usage(script("train.py", *base, tmp_path / "no"), "no/train", "no such folder")
+    assert_wrong_usage(script("train.py", *base, toy, "--classes", "cat,cow"), "cow", "cat, dog")
+    assert_wrong_usage(script("train.py", *base, toy, "--init", "w.pth"), "w.pth")
+    assert not (tmp_path / "new").exists()
+
+
+def test_ctrl_c_saves_and_exits_cleanly(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, "train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
+    command += ["--checkpoints_dir", str(tmp_path), "--num_threads", "2", "--save_latest_freq", "1"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (tmp_path / "run" / run_folder.LATEST).exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--continue_train goes on" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+
+
+def test_an_unreadable_training_image_is_named(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    for split in ("train", "val"):
+        for label in ("0_real", "1_fake"):
+            (tmp_path / f"d/{split}/c/{label}").mkdir(parents=True)
+            (tmp_path / f"d/{split}/c/{label}/x.png").write_bytes(b"junk")
+    with pytest.raises(errors.WorkError, match=r"x\.png: cannot be read"):
+        run_training(tmp_path / "d", tmp_path, "--num_threads", 1)
+
+
+def test_the_reference_command_trains_with_init_scratch(
+    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    """ResNet-50, loadSize 256 and crop 224, as nothing else is said."""
+    command = (
+        "--name blur_jpg_prob0.5 --blur_prob 0.5 --blur_sig 0.0,3.0 --jpg_prob 0.5"
+        " --jpg_method cv2,pil --jpg_qual 30,100 --classes cat,dog --init scratch --max_steps 3"
+        " --batch_size 4"
+    )
+    result = script("train.py", *command.split(), "--dataroot", f"{toy}/", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    checkpoint = load(tmp_path / "checkpoints/blur_jpg_prob0.5")
+    assert checkpoint["total_steps"] == 3
+    torchvision.models.resnet50(num_classes=1).load_state_dict(checkpoint["model"])

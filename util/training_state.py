@@ -1,0 +1,56 @@
+"""What resumes, all of it, in one list. The order of the images and their pixels follow from
+(seed, epoch, index), so they need no state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps done in the epoch under way
+    total_steps: int = 0
+    loss_sum: float = 0.0  # over the epoch under way
+    seconds: float = 0.0  # spent on the epoch under way
+    best_accuracy: float = -1.0
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """Everything that changes while training."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Any  # one of util/schedule.py
+    scaler: torch.amp.GradScaler
+    progress: Progress = dataclasses.field(default_factory=Progress)
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Plain values and tensors from which `resume` goes on with the same bits."""
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random_state": torch.get_rng_state(),
+            "progress": dataclasses.asdict(self.progress),
+            "total_steps": self.progress.total_steps,
+        }
+
+    def resume(self, checkpoint: dict[str, Any]) -> None:
+        """Take everything back from a `checkpoint`."""
+        self.network.load_state_dict(checkpoint["model"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.schedule.load_state_dict(checkpoint["schedule"])
+        self.scaler.load_state_dict(checkpoint["scaler"])
+        torch.set_rng_state(checkpoint["random_state"])
+        self.progress = Progress(**checkpoint["progress"])
