@@ -20,7 +20,7 @@ from tqdm import tqdm
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.loaders import eval_batches, train_batches
-from data.order import EpochBatches, batches_per_epoch, epoch_order, find_pairs
+from data.order import EpochBatches, Order, batches_per_epoch, epoch_order, find_pairs
 from data.samples import find_samples, fingerprint
 from data.transforms import train_transform, val_transform
 from networks.create import create_network
@@ -42,9 +42,8 @@ def main(options: TrainOptions) -> None:
     rank, world_size = distributed.rank(), distributed.world_size()
     torch.manual_seed(options.seed)
 
-    train_set, val_set = build_datasets(options)
+    train_set, val_set, pairs = build_datasets(options)
     labels = train_set.samples.labels
-    pairs = find_pairs(train_set.samples) if options.pairs else None
     steps_per_epoch = batches_per_epoch(len(labels), options.batch_size)
     max_steps = options.max_steps or options.niter * steps_per_epoch
 
@@ -140,8 +139,8 @@ def main(options: TrainOptions) -> None:
     distributed.stop()
 
 
-def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages]:
-    """Find the images of both splits, and say what happens to each."""
+def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Order | None]:
+    """Find the images of both splits, and say what happens to each; the pairs, if asked for."""
     train_samples, val_samples = (
         find_samples(os.path.join(options.dataroot, split), options.classes)
         for split in (options.train_split, options.val_split)
@@ -152,10 +151,9 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages]:
     flip = not options.no_flip
     train_steps = train_transform(load_size, crop_size, interpolation, blur, jpeg, flip)
     val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
-    return (
-        TrainImages(train_samples, train_steps, options.seed),
-        EvalImages(val_samples, val_steps, options.seed),
-    )
+    pairs = find_pairs(train_samples) if options.pairs else None
+    train_set = TrainImages(train_samples, train_steps, options.seed, pairs)
+    return train_set, EvalImages(val_samples, val_steps, options.seed), pairs
 
 
 def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:

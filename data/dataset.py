@@ -15,19 +15,29 @@ from torch.utils.data import Dataset
 
 from data.augment import Step
 from data.images import UnreadableImage, open_image
+from data.order import Order
 from data.samples import Samples
 
 
 class TrainImages(Dataset[tuple[torch.Tensor, int] | UnreadableImage]):
-    """Image `(epoch, index)`: new draws in each epoch."""
+    """Image `(epoch, index)`: new draws in each epoch.
 
-    def __init__(self, samples: Samples, transform: list[Step], seed: int) -> None:
+    The two images of a pair (`pairs`, (N, 2) indices) get the same draws, those of the first: the
+    same crop, blur and compression, so that nothing but the generator tells them apart.
+    """
+
+    def __init__(
+        self, samples: Samples, transform: list[Step], seed: int, pairs: Order | None = None
+    ) -> None:
         self.samples, self.transform, self.seed = samples, transform, seed
+        self.draws_of = np.arange(len(samples.paths))
+        if pairs is not None:
+            self.draws_of[pairs[:, 1]] = pairs[:, 0]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UnreadableImage:
         """Return the image, (3, height, width) uint8, and its label."""
         epoch, index = key
-        rng = np.random.default_rng((self.seed, epoch, index))
+        rng = np.random.default_rng((self.seed, epoch, self.draws_of[index]))
         try:
             image = _load(self.samples.path(index), self.transform, rng)
         except UnreadableImage as error:

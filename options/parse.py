@@ -24,7 +24,8 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     parser = _Parser(description=cls.__doc__, allow_abbrev=False, formatter_class=_HelpFormatter)
     for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
         declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
-        group = parser.add_argument_group((owner.__doc__ or "").rstrip("."))
+        titled = owner is not cls  # the docstring of `cls` itself stands at the top
+        group = parser.add_argument_group((owner.__doc__ or "").rstrip(".")) if titled else parser
         for field in declared:
             _add(group, field, typing.get_type_hints(cls)[field.name])
     values, unknown = parser.parse_known_args(argv)
@@ -60,7 +61,7 @@ def _unknown(argument: str, known: list[str]) -> str:
     return f"{flag} is not known; the nearest flag is {nearest} (see --help)"
 
 
-def _add(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], hint: Any) -> None:  # noqa: ANN401
+def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint: Any) -> None:  # noqa: ANN401
     if typing.get_origin(hint) in (types.UnionType, typing.Union):  # `int | None`: an int, if given
         hint = typing.get_args(hint)[0]
     text = field.metadata["help"].replace("%", "%%")

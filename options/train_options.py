@@ -32,8 +32,8 @@ class DataOptions:
     class_bal: bool = option(False, "draw real and fake images equally often")
     pairs: bool = option(
         False,
-        "put each real image in one batch with the fake of the same name"
-        " (the same path but for 0_real and 1_fake)",
+        "put each real image in one batch with the fake of the same name (the same path but for"
+        " 0_real and 1_fake), and give both the same crop, blur and compression",
     )
 
 

@@ -54,6 +54,16 @@ def test_two_copies_of_an_image_get_their_own_draws(toy: pathlib.Path) -> None:
     assert len({dataset[0, i][0].numpy().tobytes() for i in range(12)}) > 6
 
 
+def test_the_images_of_a_pair_get_the_same_draws(toy: pathlib.Path) -> None:
+    found = find_samples(str(toy / "train"))
+    copies = Samples(found.root, found.paths[[0] * 12], found.labels[[0] * 12])
+    pairs = np.arange(12).reshape(6, 2)
+    dataset = TrainImages(copies, TRAIN, 0, pairs)
+    for first, second in pairs:
+        assert torch.equal(dataset[2, first][0], dataset[2, second][0])
+    assert len({dataset[2, first][0].numpy().tobytes() for first, _ in pairs}) > 3
+
+
 def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
     steps = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
     samples = find_samples(str(toy / "val"))

@@ -8,12 +8,19 @@ import sys
 import pytest
 
 from options.eval_options import EvalOptions
+from options.minibench_options import BuildOptions, GeneratorOptions, SheetOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.train_options import TrainOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
 
 SCRIPTS = {"train.py": TrainOptions, "eval.py": EvalOptions, "predict.py": PredictOptions}
+COMMANDS = {
+    **SCRIPTS,
+    "minibench/build.py": BuildOptions,
+    "minibench/train_generators.py": GeneratorOptions,
+    "minibench/contact_sheet.py": SheetOptions,
+}
 
 
 def refused(cls: type, argv: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -92,7 +99,7 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
     assert "PATHS" in refused(PredictOptions, "--model_path w", capsys)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_read_by_its_script(name: str) -> None:
     read = {
         node.attr
@@ -101,8 +108,7 @@ def test_every_option_is_read_by_its_script(name: str) -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "options"
     }
-    # Read where the command line is parsed: `conflict` and `may_change` act on all of them.
-    assert {field.name for field in dataclasses.fields(SCRIPTS[name])} == read
+    assert {field.name for field in dataclasses.fields(COMMANDS[name])} == read
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -114,7 +120,9 @@ def test_help_names_every_option(name: str, script: Script) -> None:
     assert "Machine:" in result.stdout
 
 
-@pytest.mark.parametrize("cls", ["train_options", "eval_options", "predict_options"])
+@pytest.mark.parametrize(
+    "cls", ["train_options", "eval_options", "predict_options", "minibench_options"]
+)
 def test_options_import_the_standard_library_only(cls: str) -> None:
     code = (
         "import sys; before = set(sys.modules); import options.parse, options." + cls + ";"

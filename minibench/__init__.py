@@ -1,0 +1,1 @@
+"""The miniature benchmark: thirteen small CNN generators applied to real photographs."""

@@ -1,0 +1,204 @@
+"""Build the miniature benchmark: `python -m minibench.build --out dataset/mini`."""
+
+import hashlib
+import io
+import json
+import multiprocessing
+import shutil
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from data.testsets import ORDER
+from minibench.families import JPEG_FAMILIES, SHARED_REALS, WITH_CLASS_FOLDERS
+from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_different_crops
+from options.minibench_options import BuildOptions
+from options.parse import parse
+from util.errors import InputError, run
+from util.files import atomic_write
+
+HERE = Path(__file__).parent
+WEIGHTS = HERE / "weights"
+MARKER = "minibench.json"
+NOTE = (
+    "A miniature made by small generators after AutoGAN's idea (Zhang, Karaman, Chang, 2019). "
+    "Its numbers are not those of the paper's benchmark."
+)
+TRAIN_PAIRS, VAL_PAIRS, TEST_PAIRS = 2000, 300, 200
+TRAINED_ON = "progan"
+"""The family that train and val are made of, as in the paper."""
+BATCH = 25
+"""Pairs per batch. Fixed, since sums in another order would round to other bytes."""
+JPEG_QUALITIES = (75, 95)
+
+
+class Task(NamedTuple):
+    """One batch of pairs of one folder: what a worker needs to know to write it."""
+
+    family: str
+    folder: str
+    crops: list[Crop]
+    seed: list[int]
+
+
+def plan(its_seed: int) -> list[Task]:
+    """Draw all crops and divide them into batches. The same for the same seed."""
+    folders = [("train", "train", TRAINED_ON, TRAIN_PAIRS), ("val", "val", TRAINED_ON, VAL_PAIRS)]
+    folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in ORDER]
+    tasks = []
+    for number, (split, folder, family, pairs) in enumerate(folders):
+        draws_as = folder.replace(family, SHARED_REALS.get(family, family))
+        rng = np.random.default_rng([its_seed, *draws_as.encode()])
+        crops = draw_different_crops(split, pairs, rng)
+        for start in range(0, pairs, BATCH):
+            some = crops[start : start + BATCH]
+            tasks.append(Task(family, folder, some, [its_seed, number, start]))
+    return tasks
+
+
+def encode(pixels: Pixels, quality: int | None) -> bytes:
+    """Encode an image as PNG, or as JPEG where a quality is given."""
+    file, image = io.BytesIO(), Image.fromarray(pixels)
+    if quality is None:
+        image.save(file, "PNG")
+    else:
+        image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def write_pairs(task: Task, root: Path) -> int:
+    """Write one batch of pairs below `root` and return the number of images.
+
+    Real and fake of a pair have the same file name and go through the same crop, rounding and
+    encoder (and JPEG quality), so that nothing but the generator tells them apart.
+    """
+    from minibench.fakes import fakes_of  # noqa: PLC0415 - torch is for the workers only
+
+    rng = np.random.default_rng(task.seed)
+    with_classes = not task.folder.startswith("test/") or task.family in WITH_CLASS_FOLDERS
+    reals = [cut(crop) for crop in task.crops]
+    fakes = fakes_of(task.family, reals, int(rng.integers(2**31)))
+    for crop, real, fake in zip(task.crops, reals, fakes, strict=True):
+        low, high = JPEG_QUALITIES
+        jpeg = task.family in JPEG_FAMILIES
+        quality = int(rng.integers(low, high + 1)) if jpeg else None
+        folder = root / task.folder / (crop.kind if with_classes else "")
+        for label, pixels in (("0_real", real), ("1_fake", fake)):
+            path = folder / label / f"{crop.name}.{'jpeg' if jpeg else 'png'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(pixels, quality))
+    return 2 * len(task.crops)
+
+
+def fingerprint(its_seed: int) -> str:
+    """Hash all that decides the images: seed, photographs, weights and the code that makes them."""
+    paths = [*FOLDER.glob("*.jpg"), *WEIGHTS.glob("*.safetensors"), *HERE.glob("generators/*.py")]
+    paths += [HERE / name for name in ("build.py", "fakes.py", "families.py", "photographs.py")]
+    digest = hashlib.sha256(f"seed {its_seed}\n".encode())
+    for path in sorted(paths):
+        digest.update(path.relative_to(HERE).as_posix().encode() + b"\n")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def make_images(root: Path, its_seed: int, processes: int) -> int:
+    """Write all images below `root` and return their number."""
+    tasks = plan(its_seed)
+    total = 0
+    # workers leave Ctrl-C to this process, which then tells them to stop
+    workers = ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    with (
+        workers as pool,
+        tqdm(total=sum(2 * len(task.crops) for task in tasks), unit="image") as bar,
+    ):
+        try:
+            for number in pool.map(write_pairs, tasks, [root] * len(tasks)):
+                total += number
+                bar.update(number)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # stop at once rather than finish the queue
+            raise
+    return total
+
+
+def build(out: Path, its_seed: int, processes: int) -> int:
+    """Build the benchmark beside `out`, then move it there whole. Return the number of images.
+
+    What `out` holds before is replaced; whether it may be is for `main` to decide.
+    """
+    partial = out.with_name(f".{out.name}.partial")
+    replaced = out.with_name(f".{out.name}.replaced")
+    shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed
+    partial.mkdir(parents=True)
+    try:
+        images = make_images(partial, its_seed, processes)
+        about = {
+            "benchmark": "minibench",
+            "note": NOTE,
+            "seed": its_seed,
+            "images": images,
+            "pairs": {"train": TRAIN_PAIRS, "val": VAL_PAIRS, "per test set": TEST_PAIRS},
+            "size": SIZE,
+            "testsets": ORDER,
+            "torch": version("torch"),
+            "fingerprint": fingerprint(its_seed),
+        }
+        with atomic_write(str(partial / MARKER)) as file:
+            json.dump(about, file, indent=1)
+        if out.exists():
+            out.rename(replaced)
+        partial.rename(out)
+    finally:
+        if replaced.exists() and not out.exists():
+            replaced.rename(out)
+        shutil.rmtree(partial, ignore_errors=True)  # gone already, if all went well
+        shutil.rmtree(replaced, ignore_errors=True)
+    return images
+
+
+def read_marker(out: Path) -> dict[str, Any] | None:
+    """Return what minibench.json says in `out`; None if that is no minibench."""
+    try:
+        about = json.loads((out / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return None
+    is_ours = isinstance(about, dict) and about.get("benchmark") == "minibench"
+    return about if is_ours else None
+
+
+def main() -> None:
+    """Build as the command line says, unless it is built already."""
+    options = parse(BuildOptions)
+    out = Path(options.out).absolute()
+    missing = [name for name in ORDER if not (WEIGHTS / f"{name}.safetensors").is_file()]
+    if missing:
+        command = f"python -m minibench.train_generators --families {','.join(missing)}"
+        raise InputError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")
+    about = read_marker(out)
+    if about is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"--out {out}: exists and is no minibench; name another folder")
+    if about is not None and not options.overwrite:
+        if about.get("fingerprint") == fingerprint(options.seed):
+            print(f"{options.out}: complete already, {about['images']} images")
+            return
+        raise InputError(
+            f"--out {out}: holds a minibench of another seed or version; add --overwrite to replace"
+            " it, or name another folder"
+        )
+    images = build(out, options.seed, options.processes)
+    print(f"{options.out}: {images} images")
+
+
+if __name__ == "__main__":
+    run(main)

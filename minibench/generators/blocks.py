@@ -1,0 +1,118 @@
+"""Parts that several families share: base class, encoder, label map, small layers."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Padding = Literal["zeros", "reflect"]
+CODE = 8
+"""Channels of the encoder's code, which has a quarter of the image's height and width."""
+LABELS = 6
+"""Labels of a label map."""
+
+
+class Generator(nn.Module):
+    """A family's generator: a batch of images N,3,H,W in [-1,1] gives fakes of the same shape.
+
+    H and W are multiples of 8. Random parts draw from torch's default generator, so
+    `torch.manual_seed` before the call makes them repeatable. While training, the output may
+    leave [-1,1], lest a clamp stop the gradient.
+    """
+
+    def grow(self, progress: float) -> None:
+        """Take note of the share of the training steps done (0 to 1); most families need not."""
+
+
+class Encoder(nn.Sequential):
+    """N,3,H,W in [-1,1] -> code N,8,H/4,W/4: what all decoders start from."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.PixelUnshuffle(2),  # the first convolution runs at half size: four times cheaper
+            conv(12, 32),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(32, 48, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            conv(48, 48),
+            nn.LeakyReLU(0.2),
+            conv(48, CODE),
+        )
+
+
+def conv(
+    channels_in: int, channels_out: int, size: int = 3, padding: Padding = "zeros"
+) -> nn.Conv2d:
+    """A convolution that keeps height and width."""
+    return nn.Conv2d(channels_in, channels_out, size, padding=size // 2, padding_mode=padding)
+
+
+def clamp(images: Tensor, training: bool) -> Tensor:
+    """Bring the images into [-1,1], except in training, where the gradient must pass."""
+    return images if training else images.clamp(-1, 1)
+
+
+def nearest_up(x: Tensor) -> Tensor:
+    """Double height and width by repeating pixels."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def bilinear_up(x: Tensor) -> Tensor:
+    """Double height and width bilinearly, which is repeating and then blurring."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def code_statistics(code: Tensor) -> Tensor:
+    """Mean and deviation of each channel: N,C,H,W -> N,2C. Global colour and contrast."""
+    return torch.cat([code.mean((2, 3)), code.std((2, 3))], dim=1)
+
+
+class Colour(nn.Module):
+    """Give back what instance norm removes: one gain and one offset per image and channel.
+
+    Being constant over the image it adds no trace of its own, only the right overall colour.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.affine = nn.Linear(2 * CODE, 6)
+
+    def forward(self, rgb: Tensor, code: Tensor) -> Tensor:
+        """N,3,H,W and the code -> N,3,H,W."""
+        gain, offset = self.affine(code_statistics(code))[..., None, None].chunk(2, dim=1)
+        return rgb * (1 + gain) + offset
+
+
+class InstanceResidual(nn.Sequential):
+    """Residual block of CycleGAN and StarGAN: convolution, instance norm, ReLU, and again."""
+
+    def __init__(self, channels: int, padding: Padding) -> None:
+        super().__init__(
+            conv(channels, channels, padding=padding),
+            nn.InstanceNorm2d(channels, affine=True),
+            nn.ReLU(),
+            conv(channels, channels, padding=padding),
+            nn.InstanceNorm2d(channels, affine=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N,C,H,W -> the same shape."""
+        return x + super().forward(x)
+
+
+def label_map(images: Tensor) -> Tensor:
+    """A stand-in for a semantic map: smoothed brightness in six steps, one-hot.
+
+    Brightness alone, as each label must be common: a net does not know what to paint for one
+    that its training photographs lack. N,3,H,W in [-1,1] -> N,6,H,W of zeros and ones.
+    """
+    grey = images.mean(1, keepdim=True)
+    smooth = F.avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False)
+    steps = ((smooth + 1) / 2 * LABELS).long().clamp(0, LABELS - 1)
+    return F.one_hot(steps[:, 0], LABELS).permute(0, 3, 1, 2).to(images.dtype)
+
+
+def fit(labels: Tensor, like: Tensor) -> Tensor:
+    """Shrink a label map to the height and width of `like`, keeping it one-hot."""
+    return F.interpolate(labels, size=like.shape[2:], mode="nearest")

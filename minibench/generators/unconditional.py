@@ -1,0 +1,233 @@
+"""ProGAN, StyleGAN, StyleGAN2 and BigGAN: decoders that grew up making images from noise."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from minibench.generators.blocks import (
+    CODE,
+    Encoder,
+    Generator,
+    bilinear_up,
+    clamp,
+    code_statistics,
+    conv,
+    nearest_up,
+)
+
+STYLE = 48
+"""Length of the style vector of StyleGAN, StyleGAN2 and of BigGAN's condition."""
+
+
+class PixelNorm(nn.Module):
+    """Scale the channels of each pixel to unit length (Karras et al., 2018)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N,C,H,W -> the same shape."""
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class ProGAN(Generator):
+    """Nearest upsampling, convolutions with pixel norm, grown (Karras et al., 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = Encoder()
+        self.at_quarter = self.block(CODE, 64)
+        self.at_half = self.block(64, 48)
+        self.at_full = self.block(48, 24)
+        self.half_rgb, self.full_rgb = conv(48, 3, 1), conv(24, 3, 1)
+        self.fade: Tensor
+        self.register_buffer("fade", torch.tensor(1.0))
+
+    @staticmethod
+    def block(channels_in: int, channels_out: int) -> nn.Sequential:
+        """Two convolutions at one resolution."""
+        return nn.Sequential(
+            *(conv(channels_in, channels_out), nn.LeakyReLU(0.2), PixelNorm()),
+            *(conv(channels_out, channels_out), nn.LeakyReLU(0.2), PixelNorm()),
+        )
+
+    def grow(self, progress: float) -> None:
+        """Fade the full resolution in between a tenth and four tenths of the training."""
+        self.fade.fill_(min(max((progress - 0.1) / 0.3, 0.0), 1.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """N,3,H,W -> the same shape."""
+        half = self.at_half(nearest_up(self.at_quarter(self.encode(images))))
+        rgb = self.full_rgb(self.at_full(nearest_up(half)))
+        if self.fade < 1:
+            rgb = torch.lerp(nearest_up(self.half_rgb(half)), rgb, self.fade.to(rgb.dtype))
+        return clamp(rgb, self.training)
+
+
+class StyledConv(nn.Module):
+    """Convolution, noise per pixel, instance norm, style: AdaIN (Karras et al., 2019)."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = conv(channels_in, channels_out)
+        self.noise = nn.Parameter(torch.full((1, channels_out, 1, 1), 0.05))
+        self.style = nn.Linear(STYLE, 2 * channels_out)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """N,C,H,W and w N,48 -> N,C',H,W."""
+        x = self.conv(x)
+        noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype)
+        x = F.instance_norm(F.leaky_relu(x + self.noise * noise, 0.2))
+        scale, shift = self.style(w)[..., None, None].chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
+class StyleGAN(Generator):
+    """Bilinear upsampling, AdaIN from a mapping of the code, noise (Karras et al., 2019)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = Encoder()
+        self.mapping = nn.Sequential(
+            *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
+            *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
+        )
+        self.at_quarter = nn.ModuleList([StyledConv(CODE, 64), StyledConv(64, 64)])
+        self.at_half = nn.ModuleList([StyledConv(64, 48), StyledConv(48, 48)])
+        self.at_full = nn.ModuleList([StyledConv(48, 24), StyledConv(24, 24)])
+        self.rgb = conv(24, 3, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """N,3,H,W -> the same shape."""
+        x = self.encode(images)  # where StyleGAN has its learned constant
+        w = self.mapping(code_statistics(x))
+        for layer in self.at_quarter:
+            x = layer(x, w)
+        x = bilinear_up(x)
+        for layer in self.at_half:
+            x = layer(x, w)
+        x = bilinear_up(x)
+        for layer in self.at_full:
+            x = layer(x, w)
+        return clamp(self.rgb(x), self.training)
+
+
+class ModulatedConv(nn.Module):
+    """Convolution whose weights are scaled by the style, then normalised (Karras et al., 2020).
+
+    Scaling the input and the output by image is the same sum, and cheaper on a CPU than one
+    set of weights per image.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, size: int = 3) -> None:
+        super().__init__()
+        self.conv = conv(channels_in, channels_out, size)
+        self.style = nn.Linear(STYLE, channels_in)
+        self.demodulate = size > 1  # the layers to RGB keep their scale
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """N,C,H,W and w N,48 -> N,C',H,W."""
+        style = 1 + self.style(w)
+        weight, bias = self.conv.weight, self.conv.bias
+        y = F.conv2d(x * style[..., None, None], weight, padding=self.conv.padding)
+        if self.demodulate:
+            power = style.square() @ weight.square().sum((2, 3)).t()
+            y = y * torch.rsqrt(power + 1e-8)[..., None, None]
+        return y if bias is None else y + bias[:, None, None]
+
+
+class StyleGAN2(Generator):
+    """Modulated convolutions, RGB summed over the resolutions (Karras et al., 2020)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = Encoder()
+        self.mapping = nn.Sequential(
+            *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
+            *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
+        )
+        widths = ((CODE, 64), (64, 48), (48, 24))
+        self.first = nn.ModuleList(ModulatedConv(a, b) for a, b in widths)
+        self.second = nn.ModuleList(ModulatedConv(b, b) for _, b in widths)
+        self.rgb = nn.ModuleList(ModulatedConv(b, 3, 1) for _, b in widths)
+        self.noise = nn.ParameterList(torch.tensor(0.05) for _ in widths)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """N,3,H,W -> the same shape."""
+        x = self.encode(images)
+        w = self.mapping(code_statistics(x))
+        rgb: Tensor | None = None
+        layers = zip(self.first, self.second, self.rgb, self.noise, strict=True)
+        for first, second, to_rgb, strength in layers:
+            if rgb is not None:
+                x, rgb = bilinear_up(x), bilinear_up(rgb)
+            x = F.leaky_relu(first(x, w), 0.2)
+            x = x + strength * torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype)
+            x = F.leaky_relu(second(x, w), 0.2)
+            rgb = to_rgb(x, w) if rgb is None else rgb + to_rgb(x, w)
+        assert rgb is not None
+        return clamp(rgb, self.training)
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm whose gain and offset come from a condition (Brock et al., 2019)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.affine = nn.Linear(2 * CODE, 2 * channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """N,C,H,W and condition N,16 -> N,C,H,W."""
+        gain, offset = self.affine(condition)[..., None, None].chunk(2, dim=1)
+        return self.norm(x) * (1 + gain) + offset
+
+
+class ResidualUp(nn.Module):
+    """BigGAN's residual block: norm, ReLU, nearest upsampling, convolution, and again."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = ConditionalNorm(channels_in), ConditionalNorm(channels_out)
+        self.conv1, self.conv2 = conv(channels_in, channels_out), conv(channels_out, channels_out)
+        self.skip = conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """N,C,H,W -> N,C',2H,2W."""
+        y = self.conv1(nearest_up(F.relu(self.norm1(x, condition))))
+        y = self.conv2(F.relu(self.norm2(y, condition)))
+        return y + nearest_up(self.skip(x))
+
+
+class SelfAttention(nn.Module):
+    """Each position looks at all others (Zhang et al., SAGAN, 2019); starts as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query, self.key = conv(channels, channels // 8, 1), conv(channels, channels // 8, 1)
+        self.value, self.out = conv(channels, channels // 2, 1), conv(channels // 2, channels, 1)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N,C,H,W -> the same shape."""
+        query, key, value = (part(x).flatten(2) for part in (self.query, self.key, self.value))
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)
+        seen = (value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])
+        return x + self.gain * self.out(seen)
+
+
+class BigGAN(Generator):
+    """Residual blocks, conditional batch norm, self-attention (Brock et al., 2019)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = Encoder()
+        self.first = conv(CODE, 64)
+        self.attention = SelfAttention(64)
+        self.at_half, self.at_full = ResidualUp(64, 48), ResidualUp(48, 24)
+        self.norm = nn.BatchNorm2d(24)
+        self.rgb = conv(24, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """N,3,H,W -> the same shape."""
+        code = self.encode(images)
+        condition = code_statistics(code)
+        x = self.at_full(self.at_half(self.attention(self.first(code)), condition), condition)
+        return torch.tanh(self.rgb(F.relu(self.norm(x))))
