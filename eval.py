@@ -71,13 +71,16 @@ def score_testsets(options: EvalOptions) -> int:
             failed.append(name)
             warn(f"{name} is not scored: {error}")
             continue
+        except KeyboardInterrupt as error:
+            done = f"{len(scores)} of {len(testsets)} test sets are scored"
+            raise errors.Interrupted(f"{done}, their results are in {folder}") from error
         paths = [samples.relative(index) for index in range(count)]
         scores[name] = Scores(paths, samples.labels, logits.astype(float))
         if distributed.is_main():
             write_predictions(os.path.join(folder, "predictions.csv"), scores)
             table = report(folder, scores, about, options)
     if distributed.is_main() and scores:
-        print(f"{table}\nresults: {folder}{os.sep}")
+        show(folder, table, scores)
     distributed.stop()
     if failed:
         warn(f"{len(failed)} of {len(testsets)} test sets are not scored: {', '.join(failed)}")
@@ -87,13 +90,18 @@ def score_testsets(options: EvalOptions) -> int:
 def measure_again(options: EvalOptions) -> int:
     """Make the tables again from a saved predictions.csv, without weights or images."""
     scores = read_predictions(options.predictions)
+    if missing := sorted(set(options.testsets) - set(scores)):
+        raise errors.InputError(
+            f"--testsets: {', '.join(missing)} not in {options.predictions}; it holds"
+            f" {', '.join(scores)}"
+        )
+    scores = {name: scores[name] for name in options.testsets or scores}
     source = os.path.dirname(os.path.abspath(options.predictions))
     folder = os.path.join(options.results_dir, options.name or os.path.basename(source))
     if os.path.abspath(folder) != source:
         write_predictions(os.path.join(folder, "predictions.csv"), scores)
     about = read_about(source) or {"predictions": options.predictions}
-    table = report(folder, scores, about, options)
-    print(f"{table}\nresults: {folder}{os.sep}")
+    show(folder, report(folder, scores, about, options), scores)
     return 0
 
 
@@ -101,13 +109,19 @@ def report(
     folder: str, scores: dict[str, Scores], about: dict[str, Any], options: EvalOptions
 ) -> str:
     """Measure and write the tables; return the one for the console."""
-    for name, (_, labels, _) in scores.items():
-        if len(set(labels.tolist())) == 1:
-            warn(f"{name} holds {'fake' if labels[0] else 'real'} images only: no AP, no AUROC")
     no_crop = options.no_crop or about.get("crop_size", 224) is None
     beside = published(options.published, no_crop) if options.published else {}
     rows = table_rows(sorted(scores, key=paper_order), scores, PAPER_ELEVEN, beside)
     return write_tables(folder, rows, caption(about, scores, PAPER_ELEVEN), about)
+
+
+def show(folder: str, table: str, scores: dict[str, Scores]) -> None:
+    """Print the table, what is undefined in it, and where it lies."""
+    print(table)
+    for name, (_, labels, _) in scores.items():
+        if len(set(labels.tolist())) == 1:
+            warn(f"{name} holds {'fake' if labels[0] else 'real'} images only: no AP, no AUROC")
+    print(f"results: {folder}{os.sep}")
 
 
 def paper_order(testset: str) -> tuple[int, str]:
@@ -116,8 +130,9 @@ def paper_order(testset: str) -> tuple[int, str]:
 
 
 def warn(text: str) -> None:
-    """One line on standard error."""
-    print(f"eval.py: warning: {errors.one_line(text)}", file=sys.stderr)
+    """One line on standard error, from the main process alone."""
+    if distributed.is_main():
+        print(f"eval.py: warning: {errors.one_line(text)}", file=sys.stderr)
 
 
 def _stem(path: str) -> str:

@@ -59,7 +59,9 @@ def main(options: TrainOptions) -> None:
     if resumed and is_finished(options, state, max_steps):
         say(f"{folder}: this run is finished, after {progress.epoch} epochs; nothing to do")
         return
-    about = write_about(folder, options, resumed, train_set, val_set)
+    if distributed.is_main():
+        data = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
+        about = run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
     say(
         f"train: {describe(labels)}; val: {describe(val_set.samples.labels)}; {options.arch} from"
         f" {options.init} on {device}, {options.precision}; {steps_per_epoch} steps an epoch"
@@ -132,8 +134,7 @@ def main(options: TrainOptions) -> None:
 
     board.close()
     if distributed.is_main():
-        about["ended"] = run_folder.now()
-        run_folder.write_json(os.path.join(folder, "run.json"), about)
+        run_folder.end(folder, about)
     best = os.path.join(folder, run_folder.BEST)
     say(f"done: {best} has validation accuracy {progress.best_accuracy:.4f}")
     distributed.stop()
@@ -158,15 +159,19 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Orde
 
 def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:
     """The optimiser, its schedule over `max_steps`, and the gradient scaler of fp16."""
-    parameters, decay = network.parameters(), options.weight_decay
+    common: dict[str, Any] = {
+        "lr": options.lr,
+        "weight_decay": options.weight_decay,
+        "fused": True,  # one kernel for the step: on a CPU over four times as fast
+    }
     optimizer: torch.optim.Optimizer
     if options.optim == "adam":
         betas = (options.beta1, 0.999)
-        optimizer = torch.optim.Adam(parameters, options.lr, betas=betas, weight_decay=decay)
+        optimizer = torch.optim.Adam(network.parameters(), betas=betas, **common)
     else:
         momentum = options.momentum
         optimizer = torch.optim.SGD(
-            parameters, options.lr, momentum, nesterov=momentum > 0, weight_decay=decay
+            network.parameters(), momentum=momentum, nesterov=momentum > 0, **common
         )
     if options.schedule == "onecycle":
         rate: Any = schedule.one_cycle(optimizer, options.lr, max_steps)
@@ -181,30 +186,16 @@ def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
     """Make the run's folder ready and, where a run in it goes on, take its state from there;
     return whether one does.
     """
-    goes_on = False
-    if distributed.is_main():
-        goes_on = run_folder.open_run(folder, options.continue_train, options.overwrite)
-        if goes_on:
-            values = dataclasses.asdict(options)
-            run_folder.check_same_options(folder, values, may_change(options))
+    goes_on = distributed.is_main() and run_folder.open_run(
+        folder,
+        dataclasses.asdict(options),
+        may_change(options),
+        options.continue_train,
+        options.overwrite,
+    )
     if goes_on := distributed.gather(goes_on)[0]:
         state.resume(read_checkpoint(os.path.join(folder, run_folder.LATEST)))
     return goes_on
-
-
-def write_about(
-    folder: str, options: TrainOptions, resumed: bool, train_set: TrainImages, val_set: EvalImages
-) -> dict[str, Any]:
-    """Write options.json and run.json; return what the latter says."""
-    splits = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
-    about = run_folder.describe_run(options.seed, splits)
-    if distributed.is_main():
-        path = os.path.join(folder, "run.json")
-        if resumed:
-            about["continues"] = run_folder.read_json(path)
-        run_folder.write_json(os.path.join(folder, "options.json"), dataclasses.asdict(options))
-        run_folder.write_json(path, about)
-    return about
 
 
 def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:

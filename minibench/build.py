@@ -30,7 +30,7 @@ NOTE = (
     "A miniature made by small generators after AutoGAN's idea (Zhang, Karaman, Chang, 2019). "
     "Its numbers are not those of the paper's benchmark."
 )
-TRAIN_PAIRS, VAL_PAIRS, TEST_PAIRS = 2000, 300, 200
+TRAIN_PAIRS, VAL_PAIRS, TEST_PAIRS = 4000, 300, 200
 TRAINED_ON = "progan"
 """The family that train and val are made of, as in the paper."""
 BATCH = 25

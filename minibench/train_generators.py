@@ -23,8 +23,9 @@ from util.errors import InputError, run
 from util.files import atomic_write
 
 STEPS = 1500
-LONGER = {"crn": 3000, "imle": 3000}
-"""Families that take more: the borders of their label map fade slowly."""
+LONGER = {"progan": 3000, "crn": 3000, "imle": 3000}
+"""Families that take more: ProGAN's detail comes late, after its last resolution has faded in, and
+the borders of the label map in CRN and IMLE fade slowly."""
 BATCH = 16
 CROP = 64
 TOP_RATE = 2e-3

@@ -10,7 +10,7 @@ from options.declare import at_least, option
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """Build the miniature benchmark: 9,800 images of 72x72 pixels, 82 MB."""
+    """Build the miniature benchmark: 13,800 images of 64x64 pixels."""
 
     out: str = option("dataset/mini", "the folder to make")
     seed: int = option(0, "of the crops and the noise", at_least(0))
@@ -26,7 +26,7 @@ class GeneratorOptions:
 
     families: tuple[str, ...] = option((), "which to train, by test set; empty: all thirteen")
     steps: int | None = option(
-        None, "optimiser steps of 16 crops for each [1500; crn and imle 3000]", at_least(1)
+        None, "optimiser steps of 16 crops for each [1500; progan, crn, imle 3000]", at_least(1)
     )
     seed: int = option(0, "each family adds its place in the paper's order to it", at_least(0))
     out: str = option("minibench/weights", "folder for the weights")

@@ -141,6 +141,11 @@ def test_tables_are_made_again_from_predictions(
         *("--published", "blur_jpg_prob0.5"),
     )
     assert "63.90" in beside.stdout  # SAN's published AP
+    arguments = ("eval.py", "--predictions", first / "predictions.csv", "--name", "third")
+    script(*arguments, "--results_dir", tmp_path, "--testsets", "san")
+    table = list(csv.DictReader((tmp_path / "third/table.csv").open()))
+    assert [row["testset"] for row in table] == ["san", "mean"]
+    assert_wrong_usage(script(*arguments, "--testsets", "crn"), "--testsets", "crn", "progan, san")
     wrong = script("eval.py", "--predictions", first / "table.csv", "--results_dir", tmp_path)
     assert_wrong_usage(wrong, "table.csv, line 1", "path")
     unknown = script("eval.py", "--predictions", first / "predictions.csv", "--published", "best")

@@ -47,7 +47,7 @@ def test_fakes_show_what_the_photograph_shows_but_are_not_it(family: str) -> Non
     fakes = fakes_of(family, reals, seed=1)
     again = fakes_of(family, reals, seed=1)
     for real, fake, same in zip(reals, fakes, again, strict=True):
-        assert fake.shape == real.shape == (72, 72, 3)
+        assert fake.shape == real.shape == (64, 64, 3)
         assert fake.dtype == np.uint8
         np.testing.assert_array_equal(fake, same)
         error = np.abs(fake.astype(int) - real).mean()
@@ -79,7 +79,7 @@ def test_crops_are_different_and_crn_and_imle_share_theirs() -> None:
         for folder in {task.folder for task in tasks}
     }
     assert {folder: len(set(found)) for folder, found in crops.items()} == {
-        "train": 2000,
+        "train": 4000,
         "val": 300,
         **{f"test/{name}": 200 for name in ORDER},
     }
@@ -130,7 +130,7 @@ def test_a_build_is_whole_repeatable_and_in_the_layout(
         assert np.bincount(samples.labels).tolist() == [12, 12]
         kind = "JPEG" if name == "whichfaceisreal" else "PNG"
         with Image.open(samples.path(0)) as real, Image.open(samples.path(12)) as fake:
-            assert (real.format, real.size) == (fake.format, fake.size) == (kind, (72, 72))
+            assert (real.format, real.size) == (fake.format, fake.size) == (kind, (64, 64))
     assert json.loads((first / "minibench.json").read_text())["images"] == 2 * (50 + 30 + 13 * 12)
     assert draw_sheet(first / "test").width > 1000
 
@@ -175,24 +175,20 @@ def test_both_images_of_a_jpeg_pair_have_one_quality(tmp_path: pathlib.Path) -> 
     assert len(set(tables)) > 1
 
 
+def train_generators(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "minibench.train_generators", "--steps", "4", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
 def test_the_retraining_command_trains(tmp_path: pathlib.Path) -> None:
-    command = [sys.executable, "-m", "minibench.train_generators", "--steps", "4", "--out"]
-    result = subprocess.run(
-        [*command, str(tmp_path), "--families", "san,deepfake"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    result = train_generators("--out", str(tmp_path), "--families", "san,deepfake")
     assert result.returncode == 0, result.stderr
     lines = json.loads((tmp_path / "training.json").read_text())
     assert list(lines) == ["san", "deepfake"]
     assert all(0 < line["val_error"] < 2 and line["steps"] == 4 for line in lines.values())
-    wrong = subprocess.run(
-        [*command, str(tmp_path), "--families", "dalle"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {
+        "san.safetensors",
+        "deepfake.safetensors",
+    }
+    wrong = train_generators("--out", str(tmp_path), "--families", "dalle")
     assert_wrong_usage(wrong, "--families", "dalle", "progan")

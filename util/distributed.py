@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TypeVar
 
-import torch
 import torch.distributed as dist
 
 Value = TypeVar("Value")
@@ -45,9 +44,3 @@ def gather(value: Value) -> list[Value]:
     values: list[Value | None] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values  # type: ignore[return-value]
-
-
-def mean(value: float) -> float:
-    """The mean of `value` over the processes."""
-    values = torch.tensor(gather(value), dtype=torch.float64)
-    return float(values.mean())

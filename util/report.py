@@ -73,10 +73,11 @@ def write_tables(folder: str, rows: Sequence[Row], caption: str, about: dict[str
     markdown = f"{caption}\n\n{markdown_table(rows)}\n"
     with atomic_write(os.path.join(folder, "table.md")) as file:
         file.write(markdown)
-    figures = {row["testset"]: {c: _defined(row[c]) for c in row if c != "testset"} for row in rows}
-    mean = figures.pop("mean")
+    figures = [{c: _defined(row[c]) for c in row if c != "testset"} for row in rows]
+    testsets = {row["testset"]: own for row, own in zip(rows[:-1], figures, strict=False)}
+    metrics = {**about, "testsets": testsets, "mean": figures[-1]}
     with atomic_write(os.path.join(folder, "metrics.json")) as file:
-        json.dump({**about, "testsets": figures, "mean": mean}, file, indent=1, allow_nan=False)
+        json.dump(metrics, file, indent=1, allow_nan=False)
         file.write("\n")
     return markdown
 

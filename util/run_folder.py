@@ -22,11 +22,14 @@ OWN_FILES = ("model_epoch_*.pth", "options.json", "run.json", "history.csv", "tr
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
 
-def open_run(folder: str, continue_run: bool, overwrite: bool) -> bool:
+def open_run(
+    folder: str, options: dict[str, Any], may_change: set[str], continue_run: bool, overwrite: bool
+) -> bool:
     """Make the folder ready; return whether it holds a checkpoint to go on from.
 
-    A run that is there is continued or replaced only when asked. Replacing removes what a run
-    writes (OWN_FILES) and nothing else. Raises InputError otherwise.
+    A run that is there is continued or replaced only when asked, and continued only with the
+    same `options`, but for those that `may_change`. Replacing removes what a run writes
+    (OWN_FILES) and nothing else. Raises InputError otherwise.
     """
     found = [path for pattern in OWN_FILES for path in pathlib.Path(folder).glob(pattern)]
     if found and not (continue_run or overwrite):
@@ -38,17 +41,45 @@ def open_run(folder: str, continue_run: bool, overwrite: bool) -> bool:
         for path in found:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.makedirs(folder, exist_ok=True)
-    return continue_run and os.path.exists(os.path.join(folder, LATEST))
+    goes_on = continue_run and os.path.exists(os.path.join(folder, LATEST))
+    if goes_on:
+        before = read_json(os.path.join(folder, "options.json"))
+        wanted = json.loads(json.dumps(options))  # as JSON has it: a list for a tuple
+        differ = [
+            k for k in wanted if k not in may_change and before.get(k, wanted[k]) != wanted[k]
+        ]
+        if differ:
+            changes = ", ".join(f"--{k} was {before[k]}, is {wanted[k]}" for k in differ)
+            raise InputError(f"{folder}: cannot be continued with other options: {changes}")
+    return goes_on
 
 
-def check_same_options(folder: str, options: dict[str, Any], may_change: set[str]) -> None:
-    """Raise InputError that names the options in which a run to be continued would differ."""
-    before = read_json(os.path.join(folder, "options.json"))
-    now = json.loads(json.dumps(options))  # as JSON has it: a list for a tuple
-    differ = [k for k in now if k not in may_change and before.get(k, now[k]) != now[k]]
-    if differ:
-        changes = ", ".join(f"--{k} was {before[k]}, is {now[k]}" for k in differ)
-        raise InputError(f"{folder}: cannot be continued with other options: {changes}")
+def write_about(
+    folder: str, options: dict[str, Any], data: dict[str, str], continues: bool
+) -> dict[str, Any]:
+    """Write options.json and run.json; return what the latter says: the command, the code, the
+    machine, the fingerprints of the data, and the run.json of the run it continues.
+    """
+    path = os.path.join(folder, "run.json")
+    about = {
+        "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "seed": options["seed"],
+        "data_fingerprint": data,
+        "started": now(),
+        "continues": read_json(path) if continues else None,
+    }
+    write_json(os.path.join(folder, "options.json"), options)
+    write_json(path, about)
+    return about
+
+
+def end(folder: str, about: dict[str, Any]) -> None:
+    """Add the time of the end to run.json."""
+    write_json(os.path.join(folder, "run.json"), {**about, "ended": now()})
 
 
 def write_json(path: str, values: dict[str, Any]) -> None:
@@ -63,20 +94,6 @@ def read_json(path: str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         values: dict[str, Any] = json.load(file)
     return values
-
-
-def describe_run(seed: int, data: dict[str, str]) -> dict[str, Any]:
-    """What run.json says: the command, the code, the machine, the data's fingerprints."""
-    return {
-        "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "seed": seed,
-        "data_fingerprint": data,
-        "started": now(),
-    }
 
 
 def now() -> str:

@@ -1,0 +1,64 @@
+"""The scripts under torchrun: two processes on a CPU, over gloo."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import torch
+import torchvision
+
+from tests.conftest import ROOT, TOY_OPTIONS, Script, write_image
+
+
+def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    return subprocess.run(
+        [*command, "--standalone", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )
+
+
+def test_two_processes_write_the_same_predictions(tmp_path: pathlib.Path, script: Script) -> None:
+    torch.manual_seed(0)
+    state = torchvision.models.resnet18(num_classes=1).state_dict()
+    torch.save({"model": state, "arch": "resnet18", "crop_size": 32}, tmp_path / "w.pth")
+    for number in range(7):  # an odd number: nothing is padded to make the shares equal
+        label = ("0_real", "1_fake")[number % 2]
+        write_image(tmp_path / f"test/progan/{label}/{number}.png", number, (30 + number, 40))
+    arguments: list[object] = ["--model_path", tmp_path / "w.pth", "--dataroot", tmp_path / "test"]
+    arguments += ["--num_threads", 0, "--results_dir", tmp_path]
+    one = script("eval.py", *arguments, "--name", "one")
+    two = torchrun("eval.py", *arguments, "--name", "two")
+    assert one.returncode == 0, one.stderr
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("| progan") == 1  # one process prints
+    rows = [list(csv.DictReader((tmp_path / n / "predictions.csv").open())) for n in ("one", "two")]
+    assert [row["path"] for row in rows[0]] == [row["path"] for row in rows[1]]
+    for first, second in zip(*rows, strict=True):
+        assert float(first["logit"]) == pytest.approx(float(second["logit"]), abs=1e-6)
+
+
+def test_two_processes_train_one_run_and_continue_it(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path]
+    arguments += ["--name", "run", "--continue_train"]
+    first = torchrun(*arguments, "--niter", 1)
+    assert first.returncode == 0, first.stderr
+    second = torchrun(*arguments, "--niter", 2)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("continues after 3 steps") == 1
+    history = list(csv.DictReader((tmp_path / "run/history.csv").open()))
+    assert [row["total_steps"] for row in history] == ["3", "6"]
+    checkpoint = torch.load(tmp_path / "run/model_epoch_latest.pth", weights_only=True)
+    torchvision.models.resnet18(num_classes=1).load_state_dict(checkpoint["model"])
