@@ -5,7 +5,6 @@ import io
 import json
 import multiprocessing
 import shutil
-import signal
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -96,6 +95,12 @@ def write_pairs(task: Task, root: Path) -> int:
     return 2 * len(task.crops)
 
 
+def _start_worker() -> None:
+    from minibench.fakes import start_worker  # noqa: PLC0415 - as above
+
+    start_worker()
+
+
 def fingerprint(its_seed: int) -> str:
     """Hash all that decides the images: seed, photographs, weights and the code that makes them."""
     paths = [*FOLDER.glob("*.jpg"), *WEIGHTS.glob("*.safetensors"), *HERE.glob("generators/*.py")]
@@ -111,12 +116,8 @@ def make_images(root: Path, its_seed: int, processes: int) -> int:
     """Write all images below `root` and return their number."""
     tasks = plan(its_seed)
     total = 0
-    # workers leave Ctrl-C to this process, which then tells them to stop
     workers = ProcessPoolExecutor(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        processes, multiprocessing.get_context("spawn"), initializer=_start_worker
     )
     with (
         workers as pool,

@@ -1,5 +1,6 @@
 """Apply a family's trained generator to pixels."""
 
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from minibench.photographs import Pixels
 WEIGHTS = Path(__file__).parent / "weights"
 
 
+def start_worker() -> None:
+    """Ready a worker process: one thread, so that all sums round alike; Ctrl-C is left to the
+    main process, which then tells the workers to stop.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
 @cache
 def generator_of(family: str) -> Generator:
     """Return a family's generator, loaded once per process."""
@@ -21,10 +30,9 @@ def generator_of(family: str) -> Generator:
 def fakes_of(family: str, reals: list[Pixels], seed: int) -> list[Pixels]:
     """Return the fakes of images H,W,3, 0..255, in the same form. The seed decides the noise.
 
-    The same on every call for the same arguments; a batch divided otherwise may round
-    otherwise. Sets torch to one thread for the whole process, for the same reason.
+    The same on every call for the same arguments and number of torch's threads; a batch divided
+    otherwise may round otherwise.
     """
-    torch.set_num_threads(1)
     generator = generator_of(family)
     torch.manual_seed(seed)  # after loading, which draws (and discards) first weights
     images = torch.from_numpy(np.stack(reals)).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -50,10 +50,11 @@ def test_fakes_show_what_the_photograph_shows_but_are_not_it(family: str) -> Non
         assert fake.shape == real.shape == (64, 64, 3)
         assert fake.dtype == np.uint8
         np.testing.assert_array_equal(fake, same)
-        error = np.abs(fake.astype(int) - real).mean()
-        assert 1 < error < 30
-        if real.std() > 20:
-            assert np.corrcoef(real.ravel(), fake.ravel())[0, 1] > 0.8
+        assert np.abs(fake.astype(int) - real).mean() > 3
+        thumbnails = [
+            image.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3)).ravel() for image in (real, fake)
+        ]
+        assert np.corrcoef(thumbnails)[0, 1] > 0.95
 
 
 def test_there_is_a_generator_for_each_known_test_set() -> None:
