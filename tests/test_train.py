@@ -147,6 +147,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         patch.setattr(train, "stop_if_not_finite", count_and_interrupt)
         with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
             run_training(toy, tmp_path / "parts", *options)
+    assert load(tmp_path / "parts/run")["total_steps"] == stop_after
     parts = run_training(toy, tmp_path / "parts", *options, "--continue_train")
     assert_same_run(whole, parts)
 
