@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from networks.weights import Weights, load_weights, read_weights
+from util.checkpoint import read_checkpoint
 from util.errors import InputError
 
 # Name in torchvision -> its last layer. A backbone is one entry.
@@ -19,7 +22,6 @@ NETWORKS: dict[str, str] = {
     "resnet152": "fc",
     "resnext50_32x4d": "fc",
     "wide_resnet50_2": "fc",
-    "densenet121": "classifier",
     "vgg16": "classifier.6",
     "mobilenet_v3_small": "classifier.3",
     "efficientnet_b0": "classifier.1",
@@ -75,13 +77,22 @@ def _zero_residual_branches(network: nn.Module) -> None:
 
 
 def _load_imagenet(network: nn.Module, name: str) -> None:
-    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
-    try:
-        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:  # no connection, or a file that broke off
-        raise InputError(
-            f"--init imagenet: the weights could not be fetched from {weights.url} ({error});"
-            " use --init scratch, or --init PATH with weights that are on this machine"
-        ) from error
+    url = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].url
+    file = os.path.join(torch.hub.get_dir(), "checkpoints", os.path.basename(url))
+    if not os.path.exists(file):
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        hash_prefix = file.rpartition("-")[2].removesuffix(".pth")
+        try:  # not load_state_dict_from_url: it announces the download on standard error first
+            torch.hub.download_url_to_file(url, file, hash_prefix)
+        except (OSError, RuntimeError) as error:  # no connection, or a file that broke off
+            raise InputError(
+                f"--init imagenet: the weights could not be fetched from {url} ({error});"
+                " use --init scratch, or --init PATH with weights that are on this machine"
+            ) from error
+    state = read_checkpoint(file)
     kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != NETWORKS[name]}
-    network.load_state_dict(kept, strict=False)
+    result = network.load_state_dict(kept, strict=False)
+    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != NETWORKS[name]]
+    if not_taken or result.unexpected_keys:
+        first = (not_taken + result.unexpected_keys)[0]
+        raise InputError(f"--init imagenet: {file} does not fit {name}, first at {first}")

@@ -58,21 +58,37 @@ def test_the_same_seed_gives_the_same_network() -> None:
     assert not torch.equal(states[0], states[2])
 
 
-def test_imagenet_weights_are_taken_but_for_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_weights_are_fetched_once_and_taken_but_for_the_head(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     torch.manual_seed(9)
     state = torchvision.models.resnet18(num_classes=1000).state_dict()
-    asked = {}
+    asked = []
 
-    def get_state_dict(self: object, **arguments: object) -> dict[str, torch.Tensor]:
-        asked.update(arguments, weights=self)
-        return state
+    def download(url: str, destination: str, hash_prefix: str) -> None:
+        asked.append((url, hash_prefix))
+        torch.save(state, destination)
 
-    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", get_state_dict)
-    network = create_network("resnet18", "imagenet").state_dict()
-    assert asked["weights"] is torchvision.models.ResNet18_Weights.IMAGENET1K_V1
-    assert asked["weights_only"] is True
-    assert network["fc.weight"].shape == (1, 512)
-    assert all(torch.equal(network[k], v) for k, v in state.items() if not k.startswith("fc."))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    for _ in range(2):
+        network = create_network("resnet18", "imagenet").state_dict()
+        assert network["fc.weight"].shape == (1, 512)
+        assert all(torch.equal(network[k], v) for k, v in state.items() if not k.startswith("fc."))
+    assert asked == [(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, "f37072fd")]
+
+
+def test_imagenet_weights_that_do_not_fit_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    state = torchvision.models.resnet18(num_classes=1000).state_dict()
+    del state["layer2.0.conv1.weight"]
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
+    torch.save(state, tmp_path / "hub/checkpoints" / url.rpartition("/")[2])
+    with pytest.raises(InputError, match=r"--init imagenet: .*layer2\.0\.conv1\.weight"):
+        create_network("resnet18", "imagenet")
 
 
 def test_imagenet_without_a_connection_names_the_other_two(
