@@ -19,6 +19,14 @@ STYLE = 48
 """Length of the style vector of StyleGAN, StyleGAN2 and of BigGAN's condition."""
 
 
+def mapping() -> nn.Sequential:
+    """StyleGAN's mapping: the code's statistics N,16 -> style vector w N,48."""
+    return nn.Sequential(
+        *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
+        *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
+    )
+
+
 class PixelNorm(nn.Module):
     """Scale the channels of each pixel to unit length (Karras et al., 2018)."""
 
@@ -85,10 +93,7 @@ class StyleGAN(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.mapping = nn.Sequential(
-            *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
-            *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
-        )
+        self.mapping = mapping()
         self.at_quarter = nn.ModuleList([StyledConv(CODE, 64), StyledConv(64, 64)])
         self.at_half = nn.ModuleList([StyledConv(64, 48), StyledConv(48, 48)])
         self.at_full = nn.ModuleList([StyledConv(48, 24), StyledConv(24, 24)])
@@ -139,10 +144,7 @@ class StyleGAN2(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.mapping = nn.Sequential(
-            *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
-            *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
-        )
+        self.mapping = mapping()
         widths = ((CODE, 64), (64, 48), (48, 24))
         self.first = nn.ModuleList(ModulatedConv(a, b) for a, b in widths)
         self.second = nn.ModuleList(ModulatedConv(b, b) for _, b in widths)
