@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -17,8 +17,8 @@ matplotlib.use("agg")  # no display is needed, and none is opened
 # Colours that stay apart for colour-blind readers and in grey (Okabe and Ito).
 REAL, FAKE = "#0072B2", "#D55E00"
 MODELS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-STYLE = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
-DARK = {
+STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+DARK: dict[Any, Any] = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#16181d"),
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), "#d8dae0"),
     **dict.fromkeys(("xtick.color", "ytick.color", "legend.labelcolor"), "#d8dae0"),
