@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import sklearn.metrics
+from scipy.special import expit
+
+from util.thresholds import best_threshold
 
 Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
 Logits = npt.NDArray[np.floating]  # (N,), above 0 = called fake
 
+ECE_BINS = 15  # Guo et al. 2017, "On calibration of modern neural networks"
+
 
 def average_precision(labels: Labels, logits: Logits) -> float:
-    """Of the fakes, ranked by logit (a float32 probability ties at 1); NaN without both labels."""
-    if not _has_both(labels):
+    """Of the fakes, ranked by logit (a float32 probability ties at 1); NaN without a ranking."""
+    if not is_ranked(labels, logits):
         return math.nan
     return float(sklearn.metrics.average_precision_score(labels, logits))
 
 
 def auroc(labels: Labels, logits: Logits) -> float:
-    """Chance that a fake outranks a real image; NaN without both labels."""
-    return float(sklearn.metrics.roc_auc_score(labels, logits)) if _has_both(labels) else math.nan
+    """Chance that a fake outranks a real image; NaN without a ranking."""
+    if not is_ranked(labels, logits):
+        return math.nan
+    return float(sklearn.metrics.roc_auc_score(labels, logits))
 
 
-def accuracy(labels: Labels, logits: Logits) -> float:
-    """Share of images on the right side of probability 0.5, that is, of logit 0; NaN if empty."""
-    return float(np.mean((logits > 0) == (labels == 1))) if labels.size else math.nan
+def accuracy(labels: Labels, logits: Logits, threshold: float = 0.0) -> float:
+    """Share of images on the right side of `threshold` (0: probability 0.5); NaN if empty."""
+    return float(np.mean((logits > threshold) == (labels == 1))) if labels.size else math.nan
 
 
 def real_accuracy(labels: Labels, logits: Logits) -> float:
@@ -40,6 +48,65 @@ def fake_accuracy(labels: Labels, logits: Logits) -> float:
     return accuracy(labels[labels == 1], logits[labels == 1])
 
 
+def balanced_accuracy(labels: Labels, logits: Logits) -> float:
+    """The mean of real and fake accuracy; NaN without both labels."""
+    return (real_accuracy(labels, logits) + fake_accuracy(labels, logits)) / 2
+
+
+def tpr_at_fpr(labels: Labels, logits: Logits, budget: float) -> float:
+    """Highest share of fakes found at a threshold that calls at most `budget` of the reals fake.
+
+    The false positive rate moves in steps of 1/num_real (`fpr_resolution`), so the budget is
+    seldom met exactly; it is never exceeded. NaN without a ranking.
+    """
+    if not is_ranked(labels, logits):
+        return math.nan
+    fpr, tpr, _ = sklearn.metrics.roc_curve(labels, logits, drop_intermediate=False)
+    return float(tpr[fpr <= budget].max())
+
+
+def fpr_resolution(labels: Labels, logits: Logits) -> float:
+    """1/num_real, the step in which the false positive rate moves; NaN without real images."""
+    num_real = int(np.sum(labels == 0))
+    return 1 / num_real if num_real else math.nan
+
+
+def equal_error_rate(labels: Labels, logits: Logits) -> float:
+    """Where the false positive and the false negative rate are equal, on the ROC curve with
+    straight lines between its points; NaN without a ranking.
+    """
+    if not is_ranked(labels, logits):
+        return math.nan
+    fpr, tpr, _ = sklearn.metrics.roc_curve(labels, logits, drop_intermediate=False)
+    return float(np.interp(0.0, fpr - (1 - tpr), fpr))
+
+
+def oracle_accuracy(labels: Labels, logits: Logits) -> float:
+    """Accuracy at the threshold that is best on these very images: an upper bound, which no
+    detector that must choose beforehand reaches. NaN without a ranking.
+    """
+    if not is_ranked(labels, logits):
+        return math.nan
+    return accuracy(labels, logits, best_threshold(labels, logits))
+
+
+def brier(labels: Labels, logits: Logits) -> float:
+    """Mean squared difference of probability and label; NaN if empty."""
+    return float(np.mean((expit(logits) - labels) ** 2)) if labels.size else math.nan
+
+
+def expected_calibration_error(labels: Labels, logits: Logits) -> float:
+    """Mean distance between the probability of "fake" and the share of fakes, over 15 bins of
+    equal width in probability, weighted by their images (Naeini et al. 2015); NaN if empty.
+    """
+    if not labels.size:
+        return math.nan
+    probabilities = expit(logits)
+    bins = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
+    gaps = np.bincount(bins, probabilities - labels, ECE_BINS)
+    return float(np.abs(gaps).sum() / labels.size)
+
+
 # In the order of the report's columns.
 METRICS: dict[str, Callable[[Labels, Logits], float]] = {
     "ap": average_precision,
@@ -47,6 +114,15 @@ METRICS: dict[str, Callable[[Labels, Logits], float]] = {
     "real_accuracy": real_accuracy,
     "fake_accuracy": fake_accuracy,
     "auroc": auroc,
+    "balanced_accuracy": balanced_accuracy,
+    "tpr_at_fpr_1": functools.partial(tpr_at_fpr, budget=0.01),
+    "tpr_at_fpr_5": functools.partial(tpr_at_fpr, budget=0.05),
+    "tpr_at_fpr_10": functools.partial(tpr_at_fpr, budget=0.10),
+    "fpr_resolution": fpr_resolution,
+    "equal_error_rate": equal_error_rate,
+    "brier": brier,
+    "expected_calibration_error": expected_calibration_error,
+    "oracle_accuracy": oracle_accuracy,
 }
 
 
@@ -55,5 +131,15 @@ def measure(labels: Labels, logits: Logits) -> dict[str, float]:
     return {name: metric(labels, logits) for name, metric in METRICS.items()}
 
 
-def _has_both(labels: Labels) -> bool:
-    return bool(np.any(labels == 0) and np.any(labels == 1))
+def is_ranked(labels: Labels, logits: Logits) -> bool:
+    """Whether there is anything to rank: both labels, and scores that are not all the same."""
+    return not unranked(labels, logits)
+
+
+def unranked(labels: Labels, logits: Logits) -> str:
+    """Why nothing can be ranked, in words; empty where it can."""
+    if not np.any(labels == 1):
+        return "holds real images only"
+    if not np.any(labels == 0):
+        return "holds fake images only"
+    return "gives every image the same score" if np.all(logits == logits[0]) else ""
