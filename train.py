@@ -26,7 +26,7 @@ from data.transforms import train_transform, val_transform
 from networks.create import create_network
 from networks.device import autocast, choose_device
 from networks.normalise import normalise
-from networks.predict import predict
+from networks.predict import predict, progress_bar
 from util import distributed, errors, run_folder, schedule
 from util.checkpoint import read_checkpoint, save_checkpoint
 from util.interrupt import ctrl_c
@@ -154,7 +154,7 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Orde
     val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
     pairs = find_pairs(train_samples) if options.pairs else None
     train_set = TrainImages(train_samples, train_steps, options.seed, pairs)
-    return train_set, EvalImages(val_samples, val_steps, options.seed), pairs
+    return train_set, EvalImages(val_samples, [val_steps], options.seed), pairs
 
 
 def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:
@@ -230,7 +230,8 @@ def validate(
         distributed.rank(),
         distributed.world_size(),
     )
-    logits = predict(network, batches, len(labels), device, options.precision, "validation")
+    with progress_bar(len(labels), "validation") as bar:
+        logits = predict(network, batches, len(labels), device, options.precision, bar)
     return measure(labels, logits)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from data.augment import Step
-from data.images import UnreadableImage, open_image
+from data.images import Pixels, UnreadableImage, open_image
 from data.order import Order
 from data.samples import Samples
 
@@ -39,30 +39,39 @@ class TrainImages(Dataset[tuple[torch.Tensor, int] | UnreadableImage]):
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, self.draws_of[index]))
         try:
-            image = _load(self.samples.path(index), self.transform, rng)
+            image = open_image(self.samples.path(index))
         except UnreadableImage as error:
             return error
-        return image, int(self.samples.labels[index])
+        return _applied(self.transform, image, rng), int(self.samples.labels[index])
 
 
-class EvalImages(Dataset[tuple[int, torch.Tensor] | UnreadableImage]):
-    """Image `index`: the same draws every time, from the seed and the image's path."""
+class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):
+    """Image `index` in each of `variants` (lists of steps), decoded once for all of them.
 
-    def __init__(self, samples: Samples, transform: list[Step], seed: int = 0) -> None:
-        self.samples, self.transform, self.seed = samples, transform, seed
+    The draws are the same every time, from the seed and the image's path.
+    """
 
-    def __getitem__(self, index: int) -> tuple[int, torch.Tensor] | UnreadableImage:
-        """Return `index` and the image, (3, height, width) uint8."""
+    def __init__(self, samples: Samples, variants: list[list[Step]], seed: int = 0) -> None:
+        self.samples, self.variants, self.seed = samples, variants, seed
+
+    def __getitem__(self, index: int) -> list[tuple[int, torch.Tensor]] | UnreadableImage:
+        """Return, for variant v, index * number of variants + v, and (3, height, width) uint8."""
         digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
-        rng = np.random.default_rng((self.seed, int.from_bytes(digest, "big")))
         try:
-            return index, _load(self.samples.path(index), self.transform, rng)
+            image = open_image(self.samples.path(index))
         except UnreadableImage as error:
             return error
+        first = index * len(self.variants)
+        return [
+            (first + v, _applied(steps, image, self._generator(digest)))
+            for v, steps in enumerate(self.variants)
+        ]
+
+    def _generator(self, digest: bytes) -> np.random.Generator:
+        return np.random.default_rng((self.seed, int.from_bytes(digest, "big")))
 
 
-def _load(path: str, transform: list[Step], rng: np.random.Generator) -> torch.Tensor:
-    image = open_image(path)
-    for step in transform:
+def _applied(steps: list[Step], image: Pixels, rng: np.random.Generator) -> torch.Tensor:
+    for step in steps:
         image = step(image, rng)
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -36,6 +36,19 @@ class Resize:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """Resize both sides by `factor`, rounded to whole pixels."""
+
+    factor: float
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the resized image (bilinear, over as many pixels as shrinking merges)."""
+        height, width = (max(1, round(side * self.factor)) for side in image.shape[:2])
+        resized = Image.fromarray(image).resize((width, height), INTERPOLATIONS["bilinear"])
+        return np.asarray(resized)
+
+
+@dataclass(frozen=True)
 class RandomCrop:
     """A square of `size` pixels from anywhere in the image."""
 

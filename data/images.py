@@ -12,7 +12,14 @@ Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 
 
 class UnreadableImage(WorkError):
-    """An image file that cannot be decoded; the message names it and the reason."""
+    """An image file that cannot be decoded; as text, its path and the reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)  # both, so that it can be pickled on its way from a worker
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 def open_image(path: str) -> Pixels:
@@ -28,7 +35,7 @@ def open_image(path: str) -> Pixels:
     try:
         with Image.open(path) as image:
             if image.mode == "F":
-                raise UnreadableImage(f"{path}: holds floating-point values, not 8 or 16 bits")
+                raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
             if image.mode.startswith("I"):  # 16-bit grey: "I;16" and its kin, "I" in older PIL
                 grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., np.newaxis], 3, axis=2)
@@ -36,4 +43,13 @@ def open_image(path: str) -> Pixels:
     except UnreadableImage:
         raise
     except Exception as error:  # PIL's decoders raise nearly every kind of exception
-        raise UnreadableImage(f"{path}: cannot be read as an image ({error})") from error
+        raise UnreadableImage(path, f"cannot be read as an image ({error})") from error
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """(height, width) as the file's header says; (0, 0) where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except Exception:  # decoding it will tell the reason
+        return 0, 0

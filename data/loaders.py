@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, default_collate
+from tqdm import tqdm
 
 from data.dataset import EvalImages, TrainImages
-from data.images import UnreadableImage
-from data.order import EpochBatches
+from data.images import UnreadableImage, image_size
+from data.order import EpochBatches, batches_by_size
+from data.samples import Samples
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+
+MAX_BATCH_PIXELS = 1 << 22  # 64 images of 256x256; ResNet-50 takes some 300 bytes for each
 
 
 def raise_error(error: UnreadableImage) -> None:
@@ -42,22 +51,41 @@ def eval_batches(
     rank: int = 0,
     world_size: int = 1,
     on_error: Callable[[UnreadableImage], None] = raise_error,
+    sizes: npt.NDArray[np.int64] | None = None,
+    max_pixels: int = MAX_BATCH_PIXELS,
 ) -> Iterator[Batch]:
-    """Yield this process's share, in order: indices (N,) and images of one size (N, 3, H, W)
-    uint8. Nothing is padded or repeated to make shares equal. An image that cannot be read goes
-    to `on_error`, and is left out where that returns.
+    """Yield this process's share: numbers (N,), as EvalImages counts them, and images of one size
+    (N, 3, H, W) uint8.
+
+    Nothing is padded, or repeated to make shares equal. A batch holds at most `batch_size` images
+    over all processes, and `max_pixels` pixels, but at least one image. Whole images want their
+    `sizes` (`image_sizes`): those of one size are read together, the largest first; all else comes
+    in order. An image that cannot be read goes to `on_error`, and is left out where that returns.
     """
+    own_size = max(batch_size // world_size, 1)
+    most_images = max(own_size // len(dataset.variants), 1)  # each becomes that many
+    mine = np.arange(rank, len(dataset.samples.paths), world_size)
+    if sizes is None:
+        plan = [mine[i : i + most_images].tolist() for i in range(0, len(mine), most_images)]
+    else:
+        most_pixels = max_pixels // len(dataset.variants)
+        plan = batches_by_size(mine, sizes[mine], most_images, most_pixels)
+    together = functools.partial(_by_size, most_images=own_size, most_pixels=max_pixels)
     for errors, batches in _read(
-        dataset,
-        num_workers,
-        pin_memory,
-        sampler=range(rank, len(dataset.samples.paths), world_size),
-        batch_size=max(batch_size // world_size, 1),
-        collate_fn=_by_size,
+        dataset, num_workers, pin_memory, batch_sampler=plan, collate_fn=together
     ):
         for error in errors:
             on_error(error)
         yield from batches
+
+
+def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
+    """(N, 2) heights and widths, from the files' headers; (0, 0) for a file that has none."""
+    paths = [samples.path(index) for index in range(len(samples.paths))]
+    with ThreadPoolExecutor(16) as pool:
+        sizes = pool.map(image_size, paths)
+        bar = tqdm(sizes, description, len(paths), leave=False, unit="header", delay=1)
+        return np.array(list(bar), np.int64).reshape(-1, 2)
 
 
 def _read(dataset: Any, num_workers: int, pin_memory: bool, **batching: Any) -> DataLoader[Any]:  # noqa: ANN401
@@ -76,16 +104,21 @@ def _stacked(items: list[Any]) -> tuple[list[UnreadableImage], Batch | None]:
     return errors, None if errors else default_collate(images)
 
 
-def _by_size(items: list[Any]) -> tuple[list[UnreadableImage], list[Batch]]:
-    """Whole images differ in size: those of one size make one batch, none is padded."""
+def _by_size(
+    items: list[Any], most_images: int, most_pixels: int
+) -> tuple[list[UnreadableImage], list[Batch]]:
+    """Images differ in size, whole ones and rescaled ones: those of one size make batches."""
     errors, images = _apart(items)
     groups: dict[torch.Size, list[tuple[int, torch.Tensor]]] = {}
-    for item in images:
-        groups.setdefault(item[1].shape, []).append(item)
-    return errors, [
-        (torch.tensor([index for index, _ in group]), torch.stack([image for _, image in group]))
-        for group in groups.values()
-    ]
+    for number, image in itertools.chain.from_iterable(images):
+        groups.setdefault(image.shape, []).append((number, image))
+    batches = []
+    for (_, height, width), group in groups.items():
+        size = max(1, min(most_images, most_pixels // (height * width)))
+        for part in (group[i : i + size] for i in range(0, len(group), size)):
+            numbers = torch.tensor([number for number, _ in part])
+            batches.append((numbers, torch.stack([image for _, image in part])))
+    return errors, batches
 
 
 def _apart(items: list[Any]) -> tuple[list[UnreadableImage], list[Any]]:

@@ -75,3 +75,21 @@ def batches_per_epoch(num_images: int, batch_size: int) -> int:
     are left out of this epoch; which ones they are changes from epoch to epoch.
     """
     return max(num_images // batch_size, 1)
+
+
+def batches_by_size(
+    indices: Order, sizes: npt.NDArray[np.int64], most_images: int, most_pixels: int
+) -> list[list[int]]:
+    """Batches of images of one size, the largest first: if memory runs out, it does so at once.
+
+    `sizes` (len(indices), 2) are heights and widths. A batch holds at most `most_images` images
+    and `most_pixels` pixels, but at least one image.
+    """
+    areas = sizes.prod(axis=1)
+    falling = np.lexsort((indices, sizes[:, 0], -areas))
+    change = (np.diff(sizes[falling], axis=0) != 0).any(axis=1)
+    batches = []
+    for group in np.split(falling, np.flatnonzero(change) + 1):
+        size = max(1, min(most_images, most_pixels // max(1, int(areas[group[0]]))))
+        batches += [indices[group[i : i + size]].tolist() for i in range(0, len(group), size)]
+    return batches

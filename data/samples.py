@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,10 @@ class Samples(NamedTuple):
     def path(self, index: int) -> str:
         """The path of image `index`, to open it."""
         return os.path.join(self.root, self.relative(index))
+
+    def take(self, indices: npt.NDArray[np.integer]) -> Samples:
+        """Some of the images, in the order of `indices`."""
+        return Samples(self.root, self.paths[indices], self.labels[indices])
 
 
 def is_image_name(name: str) -> bool:
@@ -85,6 +90,17 @@ def partner_of(path: str) -> str:
 def fingerprint(samples: Samples) -> str:
     """A short hash of all names, which also tell the labels: the same names, the same hash."""
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
+
+
+def fingerprint_of_files(samples: Samples) -> str:
+    """A short hash of all names, sizes and times: it changes when a file may have changed."""
+    digest = hashlib.sha256()
+    for index, path in enumerate(samples.paths.tolist()):
+        digest.update(path)
+        with contextlib.suppress(OSError):  # a dead link: opening it will tell
+            state = os.stat(samples.path(index))
+            digest.update(b"\0%d\0%d\0" % (state.st_size, state.st_mtime_ns))
+    return digest.hexdigest()[:16]
 
 
 def _classes(root: str) -> list[str]:

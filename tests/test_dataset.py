@@ -3,14 +3,17 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
+import pytest
 import torch
 import torchvision
 from PIL import Image
 
-from data.augment import Blur, Jpeg
+from data.augment import Blur, Jpeg, blur_cv2, jpeg_pil
 from data.dataset import EvalImages, TrainImages
-from data.images import UnreadableImage
-from data.loaders import eval_batches, train_batches
+from data.degrade import variants
+from data.geometry import CentreCrop
+from data.images import UnreadableImage, open_image
+from data.loaders import eval_batches, image_sizes, train_batches
 from data.order import EpochBatches
 from data.samples import Samples, find_samples
 from data.transforms import eval_transform, train_transform, val_transform
@@ -67,12 +70,12 @@ def test_the_images_of_a_pair_get_the_same_draws(toy: pathlib.Path) -> None:
 def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
     steps = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
     samples = find_samples(str(toy / "val"))
-    dataset = EvalImages(samples, steps, seed=5)
-    first = [dataset[i][1] for i in range(8)]
-    half = Samples(samples.root, samples.paths[4:], samples.labels[4:])
-    second = [EvalImages(half, steps, seed=5)[i][1] for i in range(4)]
+    dataset = EvalImages(samples, [steps], seed=5)
+    first = [dataset[i][0][1] for i in range(8)]
+    half = EvalImages(samples.take(np.arange(4, 8)), [steps], seed=5)
+    second = [half[i][0][1] for i in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first[4:], second, strict=True))
-    other = [EvalImages(samples, steps, seed=6)[i][1] for i in range(8)]
+    other = [EvalImages(samples, [steps], seed=6)[i][0][1] for i in range(8)]
     assert any(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
@@ -91,7 +94,7 @@ def test_evaluation_input_is_torchvisions(tmp_path: pathlib.Path) -> None:
     """Centre crop with zero padding, ToTensor, Normalize: the reference's own preprocessing."""
     write_image(tmp_path / "0_real/a.png", 1, size=(50, 20))
     samples = Samples(str(tmp_path), np.array([b"0_real/a.png"]), np.array([0], np.uint8))
-    _, image = EvalImages(samples, eval_transform(32))[0]
+    ((_, image),) = EvalImages(samples, [eval_transform(32)])[0]
     reference = torchvision.transforms.Compose(
         [
             torchvision.transforms.CenterCrop(32),
@@ -102,25 +105,85 @@ def test_evaluation_input_is_torchvisions(tmp_path: pathlib.Path) -> None:
     assert torch.equal(normalise(image[None])[0], reference)
 
 
-def test_whole_images_are_batched_by_size_and_none_is_lost(tmp_path: pathlib.Path) -> None:
-    sizes = [(20, 30), (30, 20), (20, 30), (25, 25), (20, 30), (30, 20), (25, 25)]
-    for number, size in enumerate(sizes):
-        write_image(tmp_path / f"0_real/{number}.png", number, size)
-    dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), eval_transform(None))
+MIXED = [(20, 30), (30, 20), (20, 30), (25, 25), (20, 30), (30, 20), (25, 25)]
+
+
+def mixed_sizes(root: pathlib.Path) -> Samples:
+    """Whole images of three sizes, none beside its like."""
+    for number, size in enumerate(MIXED):
+        write_image(root / f"0_real/{number}.png", number, size)
+    return find_samples(str(root), both_labels=False)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_whole_images_are_batched_by_size_and_none_is_lost(
+    tmp_path: pathlib.Path, known: bool
+) -> None:
+    samples = mixed_sizes(tmp_path)
+    sizes = image_sizes(samples, "sizes") if known else None
+    dataset = EvalImages(samples, [eval_transform(None)])
     seen: dict[int, tuple[int, ...]] = {}
     for rank in range(2):
-        for indices, images in eval_batches(dataset, 6, 0, False, rank, world_size=2):
+        for indices, images in eval_batches(dataset, 6, 0, False, rank, 2, sizes=sizes):
             assert len(indices) == len(images) <= 3
             assert not set(indices.tolist()) & set(seen)
             seen |= {int(i): tuple(images.shape[2:]) for i in indices}
-    assert seen == {i: (height, width) for i, (width, height) in enumerate(sizes)}
+    assert seen == {i: (height, width) for i, (width, height) in enumerate(MIXED)}
+
+
+def test_known_sizes_fill_the_batches_across_the_whole_set(tmp_path: pathlib.Path) -> None:
+    samples = mixed_sizes(tmp_path)
+    (tmp_path / "0_real/9.png").write_bytes(b"junk")
+    samples = find_samples(samples.root, both_labels=False)
+    sizes = image_sizes(samples, "sizes")
+    assert sizes.tolist() == [[height, width] for width, height in MIXED] + [[0, 0]]
+    errors: list[UnreadableImage] = []
+    dataset = EvalImages(samples, [[]])
+    for workers in (0, 2):
+        batches = list(
+            eval_batches(dataset, 3, workers, False, on_error=errors.append, sizes=sizes)
+        )
+        assert [indices.tolist() for indices, _ in batches] == [[3, 6], [1, 5], [0, 2, 4]]
+    bounded = eval_batches(
+        dataset, 3, 0, False, on_error=errors.append, sizes=sizes, max_pixels=1200
+    )
+    assert [indices.tolist() for indices, _ in bounded] == [[3], [6], [1, 5], [0, 2], [4]]
+    assert [error.path for error in errors] == [str(tmp_path / "0_real/9.png")] * 3
+
+
+def test_an_image_is_decoded_once_for_all_its_variants(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = mixed_sizes(tmp_path)
+    opened: list[str] = []
+
+    def spied(path: str) -> np.ndarray:
+        opened.append(path)
+        return open_image(path)
+
+    monkeypatch.setattr("data.dataset.open_image", spied)
+    steps = variants({"blur": (0, 2), "jpeg": (100, 30), "rescale": (1, 0.5)})
+    assert list(steps) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
+    dataset = EvalImages(samples, [s + eval_transform(16) for s in steps.values()])
+    seen: dict[int, torch.Tensor] = {}
+    for numbers, images in eval_batches(dataset, 8, 0, False, max_pixels=16 * 16 * 5):
+        assert len(numbers) <= 5
+        seen |= dict(zip(numbers.tolist(), images, strict=True))
+    assert sorted(seen) == list(range(7 * 5))
+    assert opened == [samples.path(i) for i in range(7)]
+    image, crop = open_image(samples.path(2)), CentreCrop(16)
+    small = Image.fromarray(image).resize((10, 15), Image.Resampling.BILINEAR)
+    wanted = [image, blur_cv2(image, 2), jpeg_pil(image, 100), jpeg_pil(image, 30), small]
+    for number, pixels in enumerate(wanted):
+        expected = crop(np.asarray(pixels), np.random.default_rng(0))
+        np.testing.assert_array_equal(seen[2 * 5 + number].permute(1, 2, 0), expected)
 
 
 def test_an_unreadable_image_is_raised_by_name_through_workers(tmp_path: pathlib.Path) -> None:
     for number in range(5):
         write_image(tmp_path / f"0_real/{number}.png", number)
     (tmp_path / "0_real/3.png").write_bytes(b"junk")
-    dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), eval_transform(32))
+    dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), [eval_transform(32)])
     for workers in (0, 2):
         try:
             list(eval_batches(dataset, 2, workers, False))

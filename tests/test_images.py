@@ -108,5 +108,5 @@ def test_decompression_bombs_are_refused(
 
 
 def test_the_error_travels_between_processes(tmp_path: pathlib.Path) -> None:
-    error = UnreadableImage(f"{tmp_path}: gone")
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    error = pickle.loads(pickle.dumps(UnreadableImage(str(tmp_path), "gone")))
+    assert (error.path, error.reason, str(error)) == (str(tmp_path), "gone", f"{tmp_path}: gone")

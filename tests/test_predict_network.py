@@ -11,11 +11,11 @@ from torch import nn
 
 from data.dataset import EvalImages
 from data.images import UnreadableImage
-from data.loaders import eval_batches
+from data.loaders import eval_batches, image_sizes
 from data.samples import find_samples
 from data.transforms import eval_transform
 from networks.normalise import normalise
-from networks.predict import predict
+from networks.predict import predict, progress_bar
 from tests.conftest import write_image
 from util import distributed
 
@@ -31,14 +31,17 @@ def small_network() -> nn.Module:
 def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.ndarray:
     samples = find_samples(str(root), both_labels=False)
     batches = eval_batches(
-        EvalImages(samples, eval_transform(crop)),
+        EvalImages(samples, [eval_transform(crop)]),
         batch_size,
         0,
         False,
         distributed.rank(),
         distributed.world_size(),
+        sizes=None if crop else image_sizes(samples, "sizes"),
     )
-    return predict(small_network(), batches, len(samples.labels), CPU, "fp32", "test")
+    count = len(samples.labels)
+    with progress_bar(count, "test") as bar:
+        return predict(small_network(), batches, count, CPU, "fp32", bar)
 
 
 def make_images(root: pathlib.Path, count: int) -> None:
@@ -50,9 +53,9 @@ def make_images(root: pathlib.Path, count: int) -> None:
 def test_logits_are_those_of_one_image_at_a_time(tmp_path: pathlib.Path, crop: int | None) -> None:
     make_images(tmp_path, 7)
     samples = find_samples(str(tmp_path), both_labels=False)
-    dataset, network = EvalImages(samples, eval_transform(crop)), small_network()
+    dataset, network = EvalImages(samples, [eval_transform(crop)]), small_network()
     with torch.no_grad():
-        images = [dataset[i][1] for i in range(7)]
+        images = [dataset[i][0][1] for i in range(7)]
         expected = [float(network(normalise(image[None]))) for image in images]
     for batch_size in (1, 3, 16):
         logits = predict_folder(tmp_path, batch_size, crop)

@@ -1,0 +1,34 @@
+"""The degradations of a robustness sweep, each at a fixed level for every image.
+
+A degradation is one entry of DEGRADATIONS. It is applied to the whole image; the centre crop
+comes after it, as in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from data.augment import Blur, Jpeg, Step
+from data.geometry import Rescale
+
+# Name -> (level -> steps, the level that changes nothing).
+DEGRADATIONS: dict[str, tuple[Callable[[float], list[Step]], float | None]] = {
+    "blur": (lambda sigma: [Blur(1.0, (sigma,))], 0),
+    "jpeg": (lambda quality: [Jpeg(1.0, (int(quality),), ("pil",))], None),
+    "rescale": (lambda factor: [Rescale(factor)], 1),
+}
+PLAIN = "plain"
+
+
+def variant_name(degradation: str, level: float) -> str:
+    """What one degradation at one level is called: "jpeg_90", or "plain" if it changes nothing."""
+    return PLAIN if level == DEGRADATIONS[degradation][1] else f"{degradation}_{level:g}"
+
+
+def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Step]]:
+    """The steps of every degradation at each of its levels, by name; the plain image first."""
+    found: dict[str, list[Step]] = {PLAIN: []}
+    for degradation, steps_at in levels.items():
+        for level in steps_at:
+            found.setdefault(variant_name(degradation, level), DEGRADATIONS[degradation][0](level))
+    return found
