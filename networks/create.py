@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import torch
 import torchvision
@@ -13,20 +14,29 @@ from networks.weights import Weights, load_weights, read_weights
 from util.checkpoint import read_checkpoint
 from util.errors import InputError
 
-# Name in torchvision -> its last layer. A backbone is one entry.
-NETWORKS: dict[str, str] = {
-    "resnet18": "fc",
-    "resnet34": "fc",
-    "resnet50": "fc",
-    "resnet101": "fc",
-    "resnet152": "fc",
-    "resnext50_32x4d": "fc",
-    "wide_resnet50_2": "fc",
-    "vgg16": "classifier.6",
-    "mobilenet_v3_small": "classifier.3",
-    "efficientnet_b0": "classifier.1",
-    "convnext_tiny": "classifier.2",
-    "swin_t": "head",
+
+class Layers(NamedTuple):
+    """Paths of two modules of a network."""
+
+    head: str  # the last layer
+    features: str  # whose output is the last maps, (N, C, H, W): what Grad-CAM weighs
+
+
+RESNET = Layers("fc", "layer4")
+# Name in torchvision -> its layers. A backbone is one entry.
+NETWORKS: dict[str, Layers] = {
+    "resnet18": RESNET,
+    "resnet34": RESNET,
+    "resnet50": RESNET,
+    "resnet101": RESNET,
+    "resnet152": RESNET,
+    "resnext50_32x4d": RESNET,
+    "wide_resnet50_2": RESNET,
+    "vgg16": Layers("classifier.6", "features"),
+    "mobilenet_v3_small": Layers("classifier.3", "features"),
+    "efficientnet_b0": Layers("classifier.1", "features"),
+    "convnext_tiny": Layers("classifier.2", "features"),
+    "swin_t": Layers("head", "permute"),  # its "features" are channels last
 }
 HEAD_STD = 0.02  # of the last layer's initial weights, Wang et al. 2020's released code
 
@@ -46,7 +56,7 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
         _zero_residual_branches(network)
     else:
         _load_imagenet(network, name)
-    head = network.get_submodule(NETWORKS[name])
+    head = network.get_submodule(NETWORKS[name].head)
     nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
     return network
 
@@ -90,9 +100,10 @@ def _load_imagenet(network: nn.Module, name: str) -> None:
                 " use --init scratch, or --init PATH with weights that are on this machine"
             ) from error
     state = read_checkpoint(file)
-    kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != NETWORKS[name]}
+    head = NETWORKS[name].head
+    kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != head}
     result = network.load_state_dict(kept, strict=False)
-    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != NETWORKS[name]]
+    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != head]
     if not_taken or result.unexpected_keys:
         first = (not_taken + result.unexpected_keys)[0]
         raise InputError(f"--init imagenet: {file} does not fit {name}, first at {first}")

@@ -34,7 +34,7 @@ def test_resnet50_has_torchvisions_keys_and_one_logit() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_entry_names_the_last_layer_with_one_output(name: str) -> None:
     with torch.device("meta"):  # shapes without memory
-        head = plain(name).get_submodule(NETWORKS[name])
+        head = plain(name).get_submodule(NETWORKS[name].head)
     assert isinstance(head, nn.Linear)
     assert head.out_features == 1
     assert "IMAGENET1K_V1" in torchvision.models.get_model_weights(name).__members__
