@@ -1,0 +1,138 @@
+"""The most confident mistakes of a network, as small pictures for the report."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from data.images import Pixels, UnreadableImage, open_image
+from data.samples import LABELS
+from data.transforms import eval_transform
+from report.page import Mistake
+from util.predictions import Scores
+
+Heat = npt.NDArray[np.floating]  # (height, width) in [0, 1]
+Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
+
+THUMBNAIL = 160  # pixels of the long side, at most
+PLAIN = 64  # up to this long side a PNG is small, and artefacts of JPEG would be seen
+EXPLAINED = 1024  # pixels of each side, at most
+
+
+def find_mistakes(scores: Scores, threshold: float, most: int) -> list[int]:
+    """Indices of the most confident mistakes: of the real images up to `most` with the highest
+    logits above `threshold`, then of the fakes up to `most` with the lowest at or below it; the
+    most confident first, and by path where logits are equal.
+    """
+    paths, labels, logits = scores
+    called_fake = logits > threshold
+    real = np.flatnonzero((labels == 0) & called_fake).tolist()
+    fake = np.flatnonzero((labels == 1) & ~called_fake).tolist()
+    real.sort(key=lambda index: (-logits[index], paths[index]))
+    fake.sort(key=lambda index: (logits[index], paths[index]))
+    return [*real[:most], *fake[:most]]
+
+
+def gallery(
+    model: str,
+    models_scores: Mapping[str, Scores],
+    threshold: float,
+    most: int,
+    dataroot: str | None,
+    crop_size: int | None,
+    explain: Explain | None,
+) -> list[Mistake]:
+    """The mistakes of one model in each of its test sets (`models_scores`, by name), in the order
+    of `find_mistakes`, with pictures of what the network saw: the centre crop, or (None) the whole
+    image, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
+
+    Images are looked for in `<dataroot>/<test set>`, or in `dataroot` where that is itself the
+    test set; a mistake has no picture where `dataroot` is None or the file cannot be read. With
+    `explain` the picture is given a second time, in grey, with the map laid over it. What is
+    explained is the middle of the image, at most 1024x1024 pixels, as more would need gigabytes;
+    beyond it the second picture is darkened. So for a larger image the map is that of the verdict
+    on its middle, which may differ from the verdict on the whole.
+    """
+    chosen = [
+        (testset, scores, index)
+        for testset, scores in models_scores.items()
+        for index in find_mistakes(scores, threshold, most)
+    ]
+    mistakes: list[Mistake] = []
+    for testset, (paths, labels, logits), index in tqdm(
+        chosen, desc=f"{model}: mistakes", unit="image", leave=False
+    ):
+        path = paths[index]
+        seen = None if dataroot is None else _seen(_folder(dataroot, testset), path, crop_size)
+        pictures = (None, None) if seen is None else _pictures(seen, explain)
+        mistakes.append(
+            Mistake(model, testset, path, int(labels[index]), float(logits[index]), *pictures)
+        )
+    return mistakes
+
+
+def _folder(dataroot: str, testset: str) -> str:
+    is_testset = any(os.path.isdir(os.path.join(dataroot, label)) for label in LABELS)
+    return dataroot if is_testset else os.path.join(dataroot, testset)
+
+
+def _seen(folder: str, path: str, crop_size: int | None) -> Pixels | None:
+    """What the network saw of an image; None where it cannot be read."""
+    try:
+        image = open_image(os.path.join(folder, path))
+    except UnreadableImage:
+        return None
+    for step in eval_transform(crop_size):
+        image = step(image, np.random.default_rng(0))  # the steps of evaluation draw nothing
+    return image
+
+
+def _pictures(seen: Pixels, explain: Explain | None) -> tuple[bytes, bytes | None]:
+    """The picture, and the same with the map over it, encoded."""
+    thumbnail = Image.fromarray(seen)
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    if explain is None:
+        return _encoded(thumbnail), None
+    height, width = seen.shape[:2]
+    top, left = (max(side - EXPLAINED, 0) // 2 for side in (height, width))
+    middle = seen[top : top + EXPLAINED, left : left + EXPLAINED].transpose(2, 0, 1)
+    heat = explain(torch.from_numpy(np.ascontiguousarray(middle)))
+    scale_x, scale_y = thumbnail.width / width, thumbnail.height / height
+    x, y = int(left * scale_x), int(top * scale_y)
+    right = max(round((left + middle.shape[2]) * scale_x), x + 1)
+    bottom = max(round((top + middle.shape[1]) * scale_y), y + 1)
+    return _encoded(thumbnail), _encoded(_overlaid(thumbnail, heat, (x, y, right, bottom)))
+
+
+def _overlaid(image: Image.Image, heat: Heat, box: tuple[int, int, int, int]) -> Image.Image:
+    """`heat` over the part `box` (left, top, right, bottom) of `image`, the more opaque the
+    stronger; what lies beyond the box is darkened. The image is grey, so colour is heat alone.
+    """
+    left, top, right, bottom = box
+    size = (right - left, bottom - top)
+    small = Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    values = np.asarray(small)
+    colours = matplotlib.colormaps["inferno"](values)[..., :3] * 255
+    alpha = 0.75 * values[..., np.newaxis]
+    pixels = np.asarray(image.convert("L").convert("RGB"))
+    result = pixels * 0.4
+    result[top:bottom, left:right] = pixels[top:bottom, left:right] * (1 - alpha) + colours * alpha
+    return Image.fromarray(result.round().astype(np.uint8))
+
+
+def _encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    if max(image.size) <= PLAIN:
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
