@@ -1,0 +1,294 @@
+"""The average spectra of real images and of generated ones, a figure for each test set:
+`python -m report.spectra --dataroot dataset/mini/test --size 64`.
+
+Generators leave periodic traces, which show as bright spots in the average spectrum of images that
+have been high-pass filtered (Zhang, Karaman, Chang 2019, "Detecting and simulating artifacts in GAN
+fake images"; Wang et al. 2020, CVPR, draw it for each generator beside its real images). Averages
+of two kinds are drawn, as they show different things: see `Spectra`.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure, SubFigure
+from tqdm import tqdm
+
+from data.geometry import CentreCrop
+from data.images import Pixels, UnreadableImage, image_size, open_image
+from data.samples import find_testsets
+from data.testsets import paper_order
+from options.parse import parse
+from options.spectra_options import SpectraOptions
+from report.drawing import save_drawing
+from util.errors import InputError, one_line, run
+
+Plane = npt.NDArray[np.float64]
+Group = tuple[str, int]  # test set, label
+
+LABELS = ("real", "fake")
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as PIL's "L"
+CHUNK = 16  # images whose sums a worker sends at a time
+FLOOR = 1e-6  # grey levels; what float32 leaves of a plain image
+MOST_COLUMNS = 7
+PANEL = 1.8  # inches: 234 pixels of the PNG
+MOST_PIXELS = 232  # of a panel: with more, single frequencies would vanish as it is drawn
+
+
+class Sums(NamedTuple):
+    """What the average spectra of some images are made of."""
+
+    spectrum: npt.NDArray[np.complex128]  # (size, size), of the residuals' Fourier transforms
+    magnitude: Plane  # (size, size), of their absolute values
+    used: int  # images in it
+    small: int  # images left out as smaller than the crop
+    unreadable: tuple[str, ...]  # a message each
+
+
+class Spectra(NamedTuple):
+    """Two averages, log10 of grey levels, (size, size), zero frequency at [size // 2, size // 2].
+
+    A periodic trace is in both if it lies at the same place, so has the same phase, in every image;
+    if each image has it elsewhere it cancels in the first and is in the second alone. All that has
+    no phase in common, such as noise and contents, fades in the first by the root of the count.
+    """
+
+    of_mean: Plane  # of the magnitude of the mean spectrum
+    mean_magnitude: Plane  # of the mean of the magnitudes
+
+
+KINDS = (  # in the order of the fields of Spectra
+    "(a) Magnitude of the mean spectrum: what has the same phase in every image",
+    "(b) Mean of the magnitudes: periodic traces, whatever their phase",
+)
+
+
+def residual(image: Pixels) -> npt.NDArray[np.float32]:
+    """What a 5x5 median takes away: grey minus its median, (height, width), in grey levels.
+
+    Grey is not rounded: that would add noise of its own. Beyond the border the border repeats.
+    """
+    grey = image.astype(np.float32) @ LUMA
+    return grey - cv2.medianBlur(grey, 5)
+
+
+def sum_spectra(paths: Sequence[str], size: int) -> Sums:
+    """Sum over the centre crops of image files. Each transform is divided by `size`, so that white
+    noise has its standard deviation as mean square magnitude, whatever the size.
+    """
+    spectrum = np.zeros((size, size), np.complex128)
+    magnitude = np.zeros((size, size))
+    count, small, unreadable = 0, 0, []
+    for path in paths:
+        try:
+            image = open_image(path)
+        except UnreadableImage as error:
+            unreadable.append(one_line(error))
+            continue
+        if min(image.shape[:2]) < size:
+            small += 1
+            continue
+        crop = CentreCrop(size)(image, np.random.default_rng(0))  # which draws nothing
+        transform = np.fft.fft2(residual(crop), norm="ortho")
+        spectrum += transform
+        magnitude += np.abs(transform)
+        count += 1
+    return Sums(spectrum, magnitude, count, small, tuple(unreadable))
+
+
+def added(a: Sums, b: Sums) -> Sums:
+    """The sums over the images of both."""
+    return Sums(
+        a.spectrum + b.spectrum,
+        a.magnitude + b.magnitude,
+        a.used + b.used,
+        a.small + b.small,
+        a.unreadable + b.unreadable,
+    )
+
+
+def mean_spectra(sums: Sums) -> Spectra | None:
+    """The averages; None of no images."""
+    if not sums.used:
+        return None
+    means = np.abs(sums.spectrum) / sums.used, sums.magnitude / sums.used
+    return Spectra(*(np.fft.fftshift(np.log10(np.maximum(mean, FLOOR))) for mean in means))
+
+
+def sum_groups(
+    groups: Mapping[Group, Sequence[str]], size: int, processes: int
+) -> dict[Group, Sums]:
+    """`sum_spectra` of each group's files; by 0 processes: in this one. However many, the sums are
+    the same to the last bit, as they are added in the same order.
+    """
+    chunks = [
+        (group, paths[first : first + CHUNK])
+        for group, paths in groups.items()
+        for first in range(0, len(paths), CHUNK)
+    ]
+    totals: dict[Group, Sums] = {}
+    total = sum(map(len, groups.values()))
+    with tqdm(total=total, desc="spectra", unit="image", leave=False) as bar:
+        results = _mapped([chunk for _, chunk in chunks], size, processes)
+        for (group, chunk), sums in zip(chunks, results, strict=True):
+            totals[group] = added(totals[group], sums) if group in totals else sums
+            bar.update(len(chunk))
+    return totals
+
+
+def _mapped(chunks: list[Sequence[str]], size: int, processes: int) -> Iterator[Sums]:
+    sizes = [size] * len(chunks)
+    if not processes:
+        yield from map(sum_spectra, chunks, sizes)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _start_worker)
+    try:
+        yield from pool.map(sum_spectra, chunks, sizes)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that this one
+    cv2.setNumThreads(1)
+
+
+def spectra_figure(spectra: Mapping[str, Sequence[Spectra | None]]) -> Figure:
+    """Real above fake, a column for each test set (given its real, then its fake average), first
+    of the one kind, then of the other; in several bands where there are more than seven sets.
+    """
+    names = list(spectra)
+    bands = math.ceil(len(names) / MOST_COLUMNS)
+    columns = math.ceil(len(names) / bands)
+    width = max(columns * PANEL + 0.4, 5.5)
+    figure = Figure((width, bands * len(KINDS) * 2.25 * PANEL + 0.8), layout="constrained")
+    title = (
+        "Average spectra of image minus its 5x5 median, real above fake, on a logarithmic scale"
+        " that both share. In the middle of a panel: frequency 0; at its edges: 1/2 per pixel."
+        " Below a pair: its darkest and brightest, in grey levels."
+    )
+    figure.suptitle(textwrap.fill(title, int(13 * width)))
+    parts = figure.subfigures(bands * len(KINDS), 1, squeeze=False)
+    for number, part in enumerate(parts.flat):
+        band, kind = divmod(number, len(KINDS))
+        part.suptitle(textwrap.fill(KINDS[kind], int(11 * width)), weight="bold")
+        shown = names[band * columns : (band + 1) * columns]
+        _draw_pairs(part, kind, {name: spectra[name] for name in shown}, columns)
+    return figure
+
+
+def _draw_pairs(
+    part: SubFigure, kind: int, spectra: Mapping[str, Sequence[Spectra | None]], columns: int
+) -> None:
+    grid = part.subplots(len(LABELS), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    for column, (name, pair) in enumerate(spectra.items()):
+        title = textwrap.fill(one_line(name), 20)
+        grid[0, column].set_title(title, parse_math=False)  # "$" is a letter of a folder's name
+        planes = [None if average is None else average[kind] for average in pair]
+        there = [plane for plane in planes if plane is not None]
+        low, high = np.percentile(there, (1, 99.98)) if there else (0.0, 0.0)
+        for axes, label, plane in zip(grid[:, column], LABELS, planes, strict=True):
+            if not column:
+                axes.set_ylabel(label)
+            if plane is None:
+                axes.text(0.5, 0.5, f"no {label} images", ha="center", transform=axes.transAxes)
+                axes.set_box_aspect(1)
+            else:
+                axes.imshow(_shrunk(plane), "magma", vmin=low, vmax=max(high, low + 1e-3))
+        if there:
+            grid[-1, column].set_xlabel(f"{10**low:.2g} to {10**high:.2g}")
+
+
+def _shrunk(plane: Plane) -> Plane:
+    """At most MOST_PIXELS a side: the largest of each block, for a trace is one bright pixel."""
+    block = math.ceil(len(plane) / MOST_PIXELS)
+    edges = np.arange(0, len(plane), block)
+    shrunk: Plane = np.maximum.reduceat(np.maximum.reduceat(plane, edges, 0), edges, 1)
+    return shrunk
+
+
+def choose_images(
+    root: str, testsets: Sequence[str], most: int, seed: int
+) -> tuple[dict[Group, list[str]], dict[Group, int]]:
+    """Up to `most` image files of each label of each test set, in the paper's order, and of how
+    many these are. Raises InputError as `find_testsets` does.
+    """
+    found = find_testsets(root, testsets)
+    chosen: dict[Group, list[str]] = {}
+    available: dict[Group, int] = {}
+    for name in sorted(found, key=paper_order):
+        for label in range(len(LABELS)):
+            indices = np.flatnonzero(found[name].labels == label)
+            available[name, label] = len(indices)
+            if len(indices) > most:
+                rng = np.random.default_rng((seed, label))
+                indices = np.sort(rng.choice(indices, most, replace=False))
+            chosen[name, label] = [found[name].path(int(index)) for index in indices]
+    return chosen, available
+
+
+def check_size(groups: Mapping[Group, Sequence[str]], size: int) -> None:
+    """Raise InputError where a test set's images are all smaller than `size`."""
+    largest: dict[str, int] = {}
+    for (name, _), paths in groups.items():
+        for path in paths:
+            if largest.get(name, 0) >= size:
+                break
+            largest[name] = max(largest.get(name, 0), min(image_size(path)))
+    if wrong := {name: side for name, side in largest.items() if 0 < side < size}:
+        raise InputError(
+            f"--size {size} is larger than every image of {', '.join(wrong)};"
+            f" the largest that fits is {min(wrong.values())}"
+        )
+
+
+def main() -> int:
+    """Draw as the command line says; return 1 where an image could not be read."""
+    options = parse(SpectraOptions)
+    groups, available = choose_images(
+        options.dataroot, options.testsets, options.max_images, options.seed
+    )
+    check_size(groups, options.size)
+    sums = sum_groups(groups, options.size, options.num_threads)
+    averages = {group: mean_spectra(sums[group]) if group in sums else None for group in groups}
+    names = dict.fromkeys(name for name, _ in groups)
+    spectra = {name: [averages[name, label] for label in range(len(LABELS))] for name in names}
+    folder, file = os.path.split(options.out)
+    save_drawing(
+        folder, os.path.splitext(file)[0], "Average spectra", lambda: spectra_figure(spectra)
+    )
+    for group, paths in groups.items():
+        print(_told(group, len(paths), available[group], sums.get(group), options.size))
+    print(one_line(options.out))
+    unreadable = [message for group in sums.values() for message in group.unreadable]
+    for message in unreadable:
+        print(f"spectra.py: error: {message}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _told(group: Group, chosen: int, available: int, sums: Sums | None, size: int) -> str:
+    name, label = group
+    text = f"{one_line(name)}: {sums.used if sums else 0} {LABELS[label]} images"
+    if chosen < available:
+        text += f", from a random {chosen} of {available}"
+    if sums and sums.small:
+        text += f"; {sums.small} smaller than {size} pixels left out"
+    return text
+
+
+if __name__ == "__main__":
+    run(main)
