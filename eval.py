@@ -6,25 +6,35 @@ from options.parse import parse
 if __name__ == "__main__":
     OPTIONS = parse(EvalOptions)  # before the imports below, which take seconds
 
+import dataclasses
+import functools
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from data.dataset import EvalImages
-from data.images import UnreadableImage
-from data.loaders import eval_batches
-from data.samples import find_testsets
-from data.testsets import ORDER, PAPER_ELEVEN, benchmark_note
-from data.transforms import eval_transform
+from data.degrade import PLAIN, variants
+from data.samples import Samples, find_samples, find_testsets
+from data.testsets import benchmark_note, paper_order
 from networks.create import create_trained
 from networks.device import choose_device
-from networks.predict import predict
+from networks.gradcam import gradcam
 from networks.weights import read_weights
+from report.build import warnings, write_csv, write_page, write_tables
+from report.gallery import gallery
+from report.model import About, Model, read_about
+from report.page import Mistake
+from report.published import check_published, published
+from report.robustness import read_robustness, robustness_rows
+from report.rows import Row, measure_testset
+from report.scoring import Scorer, score_testset
 from util import distributed, errors
 from util.files import sha256
-from util.predictions import Scores, read_predictions, write_predictions
-from util.published import check_published, published
-from util.report import caption, read_about, table_rows, write_tables
+from util.predictions import Scores, pooled, read_predictions, write_predictions
+from util.score_store import protocol_folder
+from util.thresholds import Calibration, calibrate, write_calibration
+
+MOST_LISTED = 20  # unreadable images on the console; metrics.json and the report hold all
 
 
 def main(options: EvalOptions) -> int:
@@ -34,99 +44,233 @@ def main(options: EvalOptions) -> int:
 
 
 def score_testsets(options: EvalOptions) -> int:
-    """Score all test sets with one network, reporting after each; 1 where one could not be read."""
+    """Score all test sets with one network, reporting after each; 1 where images are unreadable."""
     device = choose_device(options.device)
     testsets = find_testsets(options.dataroot, options.testsets)
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch
-    network = create_trained(arch, weights).to(device)
-    crop_size = None if options.no_crop else options.cropSize or weights.crop_size
+    scorer = Scorer(
+        create_trained(arch, weights).to(device),
+        device,
+        options.precision,
+        None if options.no_crop else options.cropSize or weights.crop_size,
+        options.batch_size,
+        options.max_batch_pixels,
+        options.num_threads,
+    )
     folder = os.path.join(options.results_dir, options.name or _stem(options.model_path))
-    about = {
+    about: About = {
         "weights": options.model_path,
         "weights_sha256": sha256(options.model_path),
         "arch": arch,
-        "crop_size": crop_size,
+        "crop_size": scorer.crop_size,
         "precision": options.precision,
+        "dataroot": options.dataroot,
         "benchmark": benchmark_note(options.dataroot),
+        "unreadable": {},
     }
+    store = protocol_folder(
+        options.results_dir, about["weights_sha256"], arch, scorer.crop_size, options.precision
+    )
+    levels = {
+        "blur": options.blur_sigmas,
+        "jpeg": options.jpeg_qualities,
+        "rescale": options.rescale_factors,
+    }
+    levels = levels if options.robustness else {}
     distributed.start(device.type)
 
-    scores: dict[str, Scores] = {}
-    failed: list[str] = []
-    for name in sorted(testsets, key=paper_order):
-        samples = testsets[name]
-        batches = eval_batches(
-            EvalImages(samples, eval_transform(crop_size)),
-            options.batch_size,
-            options.num_threads,
-            device.type == "cuda",
-            distributed.rank(),
-            distributed.world_size(),
-        )
-        count = len(samples.labels)
-        try:
-            logits = predict(network, batches, count, device, options.precision, name)
-        except UnreadableImage as error:
-            failed.append(name)
-            warn(f"{name} is not scored: {error}")
-            continue
-        except KeyboardInterrupt as error:
-            done = f"{len(scores)} of {len(testsets)} test sets are scored"
-            raise errors.Interrupted(f"{done}, their results are in {folder}") from error
-        paths = [samples.relative(index) for index in range(count)]
-        scores[name] = Scores(paths, samples.labels, logits.astype(float))
-        if distributed.is_main():
-            write_predictions(os.path.join(folder, "predictions.csv"), scores)
-            table = report(folder, scores, about, options)
-    if distributed.is_main() and scores:
-        show(folder, table, scores)
+    refuse_own_images(options.calibrate_on, testsets)
+    calibration = learn_threshold(options, about, scorer, store)
+    model = Model(os.path.basename(folder), about, {}, {})
+    robustness: list[Row] = []
+    num_new = 0
+    try:
+        for name in sorted(testsets, key=paper_order):
+            scored = score_testset(scorer, store, name, testsets[name], variants(levels))
+            num_new += scored.num_new
+            about["unreadable"] |= {name: scored.unreadable} if scored.unreadable else {}
+            if distributed.is_main() and scored.variants[PLAIN].paths:
+                add_testset(options, model, name, scored.variants[PLAIN], calibration)
+                write_predictions(os.path.join(folder, "predictions.csv"), model.scores)
+                write_tables(folder, [model])
+                if levels:
+                    robustness += robustness_rows(name, levels, scored.variants, options.bootstrap)
+                    write_csv(os.path.join(folder, "robustness.csv"), robustness)
+    except KeyboardInterrupt as error:
+        done = f"{len(model.scores)} of {len(testsets)} test sets are in {folder}"
+        raise errors.Interrupted(f"{done}; the same command goes on where it stopped") from error
+    if distributed.is_main() and model.scores:
+        explain = functools.partial(gradcam, scorer.network, arch, device=device)
+        explain_if_asked = explain if options.gradcam else None
+        finish(options, folder, [model], calibration, robustness, explain_if_asked)
+        if not num_new:
+            print(f"nothing was scored anew; to do so, remove {store}")
     distributed.stop()
-    if failed:
-        warn(f"{len(failed)} of {len(testsets)} test sets are not scored: {', '.join(failed)}")
-    return 1 if failed else 0
+    return tell_unreadable(options, about)
 
 
 def measure_again(options: EvalOptions) -> int:
-    """Make the tables again from a saved predictions.csv, without weights or images."""
-    scores = read_predictions(options.predictions)
-    if missing := sorted(set(options.testsets) - set(scores)):
-        raise errors.InputError(
-            f"--testsets: {', '.join(missing)} not in {options.predictions}; it holds"
-            f" {', '.join(scores)}"
-        )
-    scores = {name: scores[name] for name in options.testsets or scores}
-    source = os.path.dirname(os.path.abspath(options.predictions))
-    folder = os.path.join(options.results_dir, options.name or os.path.basename(source))
-    if os.path.abspath(folder) != source:
-        write_predictions(os.path.join(folder, "predictions.csv"), scores)
-    about = read_about(source) or {"predictions": options.predictions}
-    show(folder, report(folder, scores, about, options), scores)
+    """Make the report again from saved predictions, one file or several side by side."""
+    models: list[Model] = []
+    names = names_of(options.predictions)
+    calibration = None
+    for path, name in zip(options.predictions, names, strict=True):
+        scores = read_predictions(path)
+        if missing := sorted(set(options.testsets) - set(scores)):
+            raise errors.InputError(
+                f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
+            )
+        about = read_about(os.path.dirname(os.path.abspath(path))) or {"predictions": path}
+        calibration = learn_threshold(options, about)
+        model = Model(name, about, {}, {})
+        for testset in sorted(options.testsets or scores, key=paper_order):
+            add_testset(options, model, testset, scores[testset], calibration)
+        models.append(model)
+    folder = os.path.join(options.results_dir, options.name or "_vs_".join(names))
+    robustness: list[Row] = []
+    if len(models) == 1:
+        source = os.path.dirname(os.path.abspath(options.predictions[0]))
+        robustness = read_robustness(os.path.join(source, "robustness.csv"))
+        if os.path.abspath(folder) != source:
+            write_predictions(os.path.join(folder, "predictions.csv"), models[0].scores)
+            if robustness:
+                write_csv(os.path.join(folder, "robustness.csv"), robustness)
+    finish(options, folder, models, calibration, robustness, None)
     return 0
 
 
-def report(
-    folder: str, scores: dict[str, Scores], about: dict[str, Any], options: EvalOptions
-) -> str:
-    """Measure and write the tables; return the one for the console."""
-    no_crop = options.no_crop or about.get("crop_size", 224) is None
-    beside = published(options.published, no_crop) if options.published else {}
-    rows = table_rows(sorted(scores, key=paper_order), scores, PAPER_ELEVEN, beside)
-    return write_tables(folder, rows, caption(about, scores, PAPER_ELEVEN), about)
+def refuse_own_images(calibrate_on: str, testsets: dict[str, Samples]) -> None:
+    """Raise InputError where the threshold would be learned on images it is then judged on."""
+    held_out = os.path.realpath(calibrate_on)
+    for samples in testsets.values() if calibrate_on else ():
+        root = os.path.realpath(samples.root)
+        if os.path.commonpath((root, held_out)) in (root, held_out):
+            raise errors.InputError(
+                f"--calibrate_on {calibrate_on}: these are images of the test set {samples.root};"
+                " a threshold is learned on others (its best there is the column 'oracle')"
+            )
 
 
-def show(folder: str, table: str, scores: dict[str, Scores]) -> None:
-    """Print the table, what is undefined in it, and where it lies."""
+def learn_threshold(
+    options: EvalOptions, about: About, scorer: Scorer | None = None, store: str = ""
+) -> Calibration | None:
+    """The threshold of --calibrate_on, if that is asked for; note in `about` how figures are made.
+
+    A folder is scored with `scorer`; predictions are read.
+    """
+    about |= {"bootstrap": options.bootstrap, "few_shot": list(options.few_shot)}
+    about["calibration"] = None
+    source = options.calibrate_on
+    if not source:
+        return None
+    if os.path.isdir(source):
+        if not scorer:
+            raise errors.InputError(
+                f"--calibrate_on {source}: without the network, give a predictions.csv of those"
+                " images instead of the folder"
+            )
+        name = os.path.basename(os.path.abspath(source))
+        scored = score_testset(scorer, store, name, find_samples(source), variants({}))
+        about["unreadable"] |= {source: scored.unreadable} if scored.unreadable else {}
+        labels, logits = scored.variants[PLAIN][1:]
+    else:
+        if os.path.realpath(source) in map(os.path.realpath, options.predictions):
+            raise errors.InputError(
+                f"--calibrate_on {source}: these are the test sets' own scores; a threshold is"
+                " learned on others (its best here is the column 'oracle')"
+            )
+        theirs = read_about(os.path.dirname(os.path.abspath(source))).get("weights_sha256")
+        if theirs and theirs != about.get("weights_sha256", theirs):
+            raise errors.InputError(f"--calibrate_on {source}: these scores are of other weights")
+        labels, logits = pooled(read_predictions(source, "--calibrate_on"))
+    calibration = calibrate(
+        labels,
+        logits,
+        options.target_fpr,
+        calibrated_on=source,
+        weights_sha256=about.get("weights_sha256"),
+        crop_size=about.get("crop_size"),
+    )
+    about["calibration"] = dataclasses.asdict(calibration)
+    return calibration
+
+
+def add_testset(
+    options: EvalOptions, model: Model, name: str, scores: Scores, calibration: Calibration | None
+) -> None:
+    """Measure a test set and put it into the model's report."""
+    no_crop = options.no_crop or model.about.get("crop_size", 224) is None
+    model.scores[name] = scores
+    model.measured[name] = measure_testset(
+        name,
+        scores,
+        options.bootstrap,
+        options.few_shot,
+        calibration,
+        len(model.about.get("unreadable", {}).get(name, {})),
+        published(options.published, no_crop) if options.published else {},
+    )
+
+
+def finish(
+    options: EvalOptions,
+    folder: str,
+    models: list[Model],
+    calibration: Calibration | None,
+    robustness: list[Row],
+    explain: Callable[..., Any] | None,
+) -> None:
+    """Write tables, figures and the page; print the table and what to know of it."""
+    thresholds = {"0.5": 0.0}
+    if calibration:
+        write_calibration(os.path.join(folder, "threshold.json"), calibration)
+        thresholds["calibrated"] = calibration.threshold
+
+    def find_mistakes(model: Model, threshold: float) -> list[Mistake]:
+        return gallery(
+            model.name,
+            model.scores,
+            threshold,
+            options.gallery,
+            options.dataroot or model.about.get("dataroot"),
+            model.about.get("crop_size", 224),
+            functools.partial(explain, threshold=threshold) if explain else None,
+        )
+
+    table = write_tables(folder, models)
+    write_page(folder, models, thresholds, robustness, find_mistakes)
     print(table)
-    for name, (_, labels, _) in scores.items():
-        if len(set(labels.tolist())) == 1:
-            warn(f"{name} holds {'fake' if labels[0] else 'real'} images only: no AP, no AUROC")
-    print(f"results: {folder}{os.sep}")
+    for text in warnings(models):
+        warn(text)
+    print(f"\nresults: {folder}{os.sep} (report.html shows them, and the mistakes)")
 
 
-def paper_order(testset: str) -> tuple[int, str]:
-    """Sorts the paper's test sets as it does, others after them by name."""
-    return (ORDER.index(testset) if testset in ORDER else len(ORDER), testset)
+def names_of(paths: Sequence[str]) -> list[str]:
+    """What to call the models of predictions files: by folder, made different where equal."""
+    names: list[str] = []
+    for path in map(os.path.abspath, paths):
+        own = os.path.basename(path) != "predictions.csv"
+        name = _stem(path) if own else os.path.basename(os.path.dirname(path))
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
+def tell_unreadable(options: EvalOptions, about: About) -> int:
+    """List the images that could not be read; return the exit code."""
+    lost = [
+        (os.path.join(name, path), reason)
+        for name, reasons in about["unreadable"].items()
+        for path, reason in reasons.items()
+    ]
+    if not lost or options.skip_unreadable:
+        return 0
+    for path, reason in lost[:MOST_LISTED]:
+        warn(f"{path}: {reason}")
+    more = f", {len(lost) - MOST_LISTED} more in metrics.json" if len(lost) > MOST_LISTED else ""
+    warn(f"{len(lost)} images are not scored{more}; --skip_unreadable counts them and exits with 0")
+    return 1
 
 
 def warn(text: str) -> None:

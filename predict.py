@@ -1,4 +1,4 @@
-"""Score image files and folders of them: CSV of path, probability of being generated, logit."""
+"""Score image files and folders of them: path, probability of being generated, logit."""
 
 from options.parse import parse
 from options.predict_options import PredictOptions
@@ -7,20 +7,25 @@ if __name__ == "__main__":
     OPTIONS = parse(PredictOptions)  # before the imports below, which take seconds
 
 import csv
+import json
 import math
 import sys
 
-from data.dataset import EvalImages
+import numpy as np
+
 from data.images import UnreadableImage
-from data.loaders import eval_batches
 from data.samples import find_images
-from data.transforms import eval_transform
 from networks.create import create_trained
 from networks.device import choose_device
-from networks.predict import predict
+from networks.predict import progress_bar
 from networks.weights import read_weights
+from report.scoring import Scorer, score_images
 from util import errors
+from util.files import sha256
 from util.predictions import probability
+from util.thresholds import Calibration, read_calibration
+
+SLICE = 1024  # images scored before they are printed: what an interruption costs at most
 
 
 def main(options: PredictOptions) -> int:
@@ -28,28 +33,59 @@ def main(options: PredictOptions) -> int:
     device = choose_device(options.device)
     samples = find_images(options.paths, options.recursive)
     weights = read_weights(options.model_path)
-    network = create_trained(options.arch or weights.arch, weights).to(device)
-    unreadable: list[UnreadableImage] = []
-    batches = eval_batches(
-        EvalImages(samples, eval_transform(options.cropSize)),
+    calibration = fitting_calibration(options) if options.threshold else None
+    scorer = Scorer(
+        create_trained(options.arch or weights.arch, weights).to(device),
+        device,
+        options.precision,
+        options.cropSize,
         options.batch_size,
+        options.max_batch_pixels,
         options.num_threads,
-        device.type == "cuda",
-        on_error=unreadable.append,
     )
-    count = len(samples.paths)
-    logits = predict(network, batches, count, device, options.precision, "images")
-
+    unreadable: list[UnreadableImage] = []
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("path", "probability", "logit"))
-    for index, logit in enumerate(map(float, logits)):
-        if not math.isnan(logit):
-            writer.writerow((samples.relative(index), f"{probability(logit):.9g}", f"{logit:.9g}"))
-    sys.stdout.flush()
+    columns = ["path", "probability", "logit", *(["verdict"] if calibration else [])]
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if options.format == "csv":
+        table.writerow(columns)
+    count = len(samples.paths)
+    with progress_bar(count, "images") as bar:
+        for part in np.split(np.arange(count), range(SLICE, count, SLICE)):
+            images = samples.take(part)
+            logits = score_images(scorer, images, [[]], bar, unreadable.append)[:, 0]
+            for index, logit in enumerate(map(float, logits)):
+                if math.isnan(logit):
+                    continue
+                row = [images.relative(index), f"{probability(logit):.9g}", f"{logit:.9g}"]
+                row += [calibration.verdict(logit)] if calibration else []
+                if options.format == "csv":
+                    table.writerow(row)
+                else:
+                    numbers = {"probability": float(row[1]), "logit": float(row[2])}
+                    print(json.dumps({**dict(zip(columns, row, strict=True)), **numbers}))
+            sys.stdout.flush()
     for error in unreadable:
         print(f"predict.py: error: {errors.one_line(error)}", file=sys.stderr)
     return 1 if unreadable else 0
+
+
+def fitting_calibration(options: PredictOptions) -> Calibration:
+    """The threshold of --threshold; raises InputError where it was learned for other weights, and
+    warns where it was learned on another crop.
+    """
+    calibration = read_calibration(options.threshold)
+    theirs = calibration.weights_sha256
+    if theirs and theirs != sha256(options.model_path):
+        raise errors.InputError(
+            f"--threshold {options.threshold}: learned for other weights (SHA-256 {theirs[:12]})"
+            f" than {options.model_path}; make one with eval.py --calibrate_on"
+        )
+    if theirs and calibration.crop_size != options.cropSize:
+        size = calibration.crop_size
+        fit = f"centre crops: give --cropSize {size}" if size else "whole images: no --cropSize"
+        print(f"predict.py: warning: the threshold was learned on {fit}", file=sys.stderr)
+    return calibration
 
 
 if __name__ == "__main__":

@@ -9,19 +9,27 @@ from typing import Any
 Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
 
 
-def option(default: Any, help: str, check: Check | None = None, positional: bool = False) -> Any:  # noqa: ANN401
+def option(
+    default: Any,  # noqa: ANN401
+    help: str,
+    check: Check | None = None,
+    several: bool = False,
+    positional: bool = False,
+) -> Any:  # noqa: ANN401
     """Declare one option. Its flag is the field's name, its type the field's annotation.
 
-    `bool` makes a switch, `tuple[T, ...]` a comma list (or, positional, one value per argument).
-    `check` sees the parsed value and answers what is wrong with it, as in "must be ...".
+    `bool` makes a switch, `tuple[T, ...]` a comma list; `several`, one value per argument, as file
+    names want it; `positional`, the same without a flag. `check` sees the parsed value and answers
+    what is wrong with it, as in "must be ...".
     """
-    metadata = {"help": help, "check": check, "positional": positional}
+    metadata = {"help": help, "check": check, "several": several, "positional": positional}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def between(low: float, high: float) -> Check:
-    """Both ends included."""
-    return lambda value: None if low <= value <= high else f"must be between {low} and {high}"
+    """Both ends included; an option left at None passes."""
+    wrong = f"must be between {low} and {high}"
+    return lambda value: None if value is None or low <= value <= high else wrong
 
 
 def at_least(low: float) -> Check:
@@ -32,6 +40,11 @@ def at_least(low: float) -> Check:
 def above(low: float) -> Check:
     """`low` itself excluded."""
     return lambda value: None if value > low else f"must be above {low}"
+
+
+def each(check: Check) -> Check:
+    """`check` for every value of a comma list."""
+    return lambda values: next((wrong for value in values if (wrong := check(value))), None)
 
 
 def one_of(*names: str) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import at_least, option
+from options.declare import above, at_least, between, each, option
 from options.machine import MachineOptions
 
 
@@ -13,10 +13,17 @@ class InputOptions:
     """What to evaluate."""
 
     model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
-    dataroot: str = option("", "the folder that holds the test sets, one folder each")
+    dataroot: str = option(
+        "",
+        "the folder that holds the test sets, one folder each (with --predictions: where the"
+        " pictures in the report come from)",
+    )
     testsets: tuple[str, ...] = option((), "test sets to score; empty: every one found")
-    predictions: str = option(
-        "", "measure again from this predictions.csv, without weights or images"
+    predictions: tuple[str, ...] = option(
+        (),
+        "measure again from these predictions.csv, without weights or images; several: side by"
+        " side, the first against each other",
+        several=True,
     )
 
 
@@ -28,7 +35,52 @@ class ProtocolOptions:
     cropSize: int | None = option(
         None, "side of the centre crop [as the weights were trained, else 224]", at_least(1)
     )
+    max_batch_pixels: int = option(
+        1 << 22,
+        "most pixels in a batch: bounds memory where whole images are large (some 300 bytes each)",
+        at_least(1),
+    )
     arch: str = option("", "the network [as the checkpoint says, else resnet50]")
+    skip_unreadable: bool = option(
+        False, "count images that cannot be read and go on; else they are listed, and exit is 1"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """Figures."""
+
+    bootstrap: int = option(1000, "resamples for the 95 % intervals; 0: none", at_least(0))
+    few_shot: tuple[int, ...] = option(
+        (1, 10), "also measure thresholds learned from k real and k fake images", each(at_least(1))
+    )
+    calibrate_on: str = option(
+        "", "learn a threshold on this folder of images, or predictions.csv, of no test set"
+    )
+    target_fpr: float | None = option(
+        None,
+        "choose it so that at most this share of its reals is called fake [by accuracy]",
+        between(0, 1),
+    )
+    published: str = option(
+        "", "show these published figures beside ours: blur_jpg_prob0.5 or a row of Table 2"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessOptions:
+    """Robustness."""
+
+    robustness: bool = option(False, "score every image degraded, too, at each level of:")
+    blur_sigmas: tuple[float, ...] = option(
+        (0, 1, 2, 3, 4), "Gaussian blur, in pixels", each(at_least(0))
+    )
+    jpeg_qualities: tuple[int, ...] = option(
+        (100, 90, 80, 70, 60, 50, 40, 30), "JPEG compression (PIL)", each(between(1, 100))
+    )
+    rescale_factors: tuple[float, ...] = option(
+        (1, 0.75, 0.5, 0.25), "rescaling, before the crop", each(above(0))
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,25 +89,35 @@ class OutputOptions:
 
     results_dir: str = option("results", "the folder that holds the results' folders")
     name: str = option("", "name of the results' folder [the weights' file name]")
-    published: str = option(
-        "", "show these published figures beside ours: blur_jpg_prob0.5 or a row of Table 2"
+    gallery: int = option(
+        12, "mistakes shown in the report, of each label in each test set", at_least(0)
     )
+    gradcam: bool = option(False, "show where in those images the network saw its evidence")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalOptions(MachineOptions, OutputOptions, ProtocolOptions, InputOptions):
-    """Score every test set with one network and print average precision and accuracy for each."""
+class EvalOptions(
+    MachineOptions, OutputOptions, RobustnessOptions, MeasureOptions, ProtocolOptions, InputOptions
+):
+    """Score every test set with one network and report how well it tells fakes from reals."""
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""
-        if self.predictions and (self.model_path or self.dataroot):
-            return "--predictions takes the place of --model_path and --dataroot"
+        if self.predictions and self.model_path:
+            return "--predictions takes the place of --model_path"
         if not self.predictions and not self.model_path:
             return "--model_path is needed (or --predictions)"
         if not self.predictions and not self.dataroot:
             return "--dataroot is needed (or --predictions)"
+        if self.predictions and (self.robustness or self.gradcam):
+            flag = "--robustness" if self.robustness else "--gradcam"
+            return f"{flag} needs the network: give --model_path and --dataroot, not --predictions"
         if self.no_crop and self.cropSize:
             return "--no_crop and --cropSize exclude each other"
+        if len(self.predictions) > 1 and self.calibrate_on:
+            return "--calibrate_on belongs to one model: give one file to --predictions"
+        if self.target_fpr is not None and not self.calibrate_on:
+            return "--target_fpr chooses the threshold of --calibrate_on, which is not given"
         if set(self.name) & set("/\\\0") or self.name in (".", ".."):
             return f"--name must be a plain folder name, not {self.name!r}"
         return None

@@ -70,9 +70,16 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
         return
     is_list = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if is_list else hint
-    if field.metadata["positional"]:
+    positional = field.metadata["positional"]
+    if positional or field.metadata["several"]:
         group.add_argument(
-            field.name, metavar=_flag(field), nargs="+", type=kind, action=_AsTuple, help=text
+            field.name if positional else f"--{field.name}",
+            metavar=_flag(field) if positional else kind.__name__,
+            nargs="+",
+            type=kind,
+            action=_AsTuple,
+            default=field.default,
+            help=text,
         )
         return
     shown = _shown(field.default)

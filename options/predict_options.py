@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import at_least, option
+from options.declare import at_least, one_of, option
 from options.machine import MachineOptions
 
 
@@ -18,12 +18,25 @@ class InputOptions:
     cropSize: int | None = option(
         None, "score the centre crop of this side instead of the whole image", at_least(1)
     )
+    max_batch_pixels: int = option(
+        1 << 22, "most pixels in a batch: bounds memory where images are large", at_least(1)
+    )
     arch: str = option("", "the network [as the checkpoint says, else resnet50]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(MachineOptions, InputOptions):
-    """Print, for each image, the probability that it is generated, and its logit, as CSV."""
+class OutputOptions:
+    """Output."""
+
+    threshold: str = option(
+        "", "a threshold.json of eval.py --calibrate_on: also answer real, fake or unsure"
+    )
+    format: str = option("csv", "csv, or jsonl: a JSON object per line", one_of("csv", "jsonl"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(MachineOptions, OutputOptions, InputOptions):
+    """Print, for each image, the probability that it is generated, and its logit."""
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""

@@ -1,124 +1,167 @@
-"""From scores to the tables: table.csv, table.md and metrics.json, and what the console shows."""
+"""The tables as they are read: which columns stand together, and how a figure is written."""
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from util.files import atomic_write
-from util.metrics import measure
-from util.predictions import Scores
-
-Row = dict[str, Any]  # testset, num_real, num_fake, then a fraction per metric (NaN = undefined)
+from report.model import Model
+from report.page import Table
+from report.rows import MEAN, Row
+from util.bootstrap import CONFIDENCE
 
 HEADINGS = {
     "testset": "test set",
     "num_real": "real",
     "num_fake": "fake",
+    "num_unreadable": "unreadable",
     "ap": "AP",
     "accuracy": "acc.",
     "real_accuracy": "real acc.",
     "fake_accuracy": "fake acc.",
     "auroc": "AUROC",
+    "balanced_accuracy": "balanced acc.",
+    "tpr_at_fpr_1": "TPR at FPR 1",
+    "tpr_at_fpr_5": "TPR at FPR 5",
+    "tpr_at_fpr_10": "TPR at FPR 10",
+    "fpr_resolution": "FPR step",
+    "equal_error_rate": "EER",
+    "brier": "Brier",
+    "expected_calibration_error": "ECE",
+    "oracle_accuracy": "oracle",
+    "calibrated_accuracy": "calibrated",
+    "calibrated_tpr": "TPR",
+    "calibrated_fpr": "FPR",
 }
+SPREAD = f"{CONFIDENCE:.0%}".replace("%", " %")
+
+# A column that stands in none of these is shown with the operating points.
+RESULTS = (
+    *("num_real", "num_fake", "num_unreadable"),
+    *("ap", "accuracy", "real_accuracy", "fake_accuracy", "auroc"),
+)
+CALIBRATED = ("calibrated_accuracy", "calibrated_tpr", "calibrated_fpr")
 
 
-def table_rows(
-    names: Sequence[str],
-    scores: Mapping[str, Scores],
-    mean_over: Sequence[str],
-    published: Mapping[str, Mapping[str, float]],
-) -> list[Row]:
-    """One row per test set, in the order of `names`; last the mean.
-
-    The mean is unweighted, over the sets in `mean_over` that were scored (over all, where none
-    of them was), and for each figure over the sets that have it. `published` (test set ->
-    figure -> fraction; may be empty) adds its figures as columns "published_...".
-    """
-    figures = dict.fromkeys(figure for row in published.values() for figure in row)
-    rows = []
-    for name in names:
-        theirs = published.get(name, {})
-        columns = {f"published_{figure}": theirs.get(figure, math.nan) for figure in figures}
-        rows.append({**_row(name, scores[name]), **columns})
-    return [*rows, _mean([row for row in rows if row["testset"] in mean_over] or rows)]
-
-
-def _row(testset: str, scores: Scores) -> Row:
-    num_fake = int(scores.labels.sum())
-    counts = {"num_real": len(scores.labels) - num_fake, "num_fake": num_fake}
-    return {"testset": testset, **counts, **measure(scores.labels, scores.logits)}
+def model_tables(model: Model, name: str) -> list[Table]:
+    """Results, accuracy by threshold, operating points; `name` (may be empty) goes before each."""
+    rows = model.rows()
+    unreadable = any(row["num_unreadable"] > 0 for row in rows)
+    columns = [c for c in rows[0] if c != "num_unreadable" or unreadable]
+    published = [c for c in columns if c.startswith("published_")]
+    few_shot = [c for c in columns if c.startswith("few_shot_")]
+    by_threshold = ["accuracy", *few_shot, *(c for c in CALIBRATED if c in columns)]
+    by_threshold.append("oracle_accuracy")
+    shown = {"testset", *RESULTS, *by_threshold, *published}
+    rest = [c for c in columns if c not in shown and not c.endswith(("_low", "_high"))]
+    titled = f"{name}: " if name else ""
+    results = [c for c in columns if c in RESULTS] + published
+    return [
+        _table(f"{titled}results", results, rows, _results_note(model)),
+        _table(f"{titled}accuracy by threshold", by_threshold, rows, _threshold_note(model)),
+        _table(f"{titled}operating points and calibration", rest, rows, OPERATING_NOTE),
+    ]
 
 
-def _mean(rows: Sequence[Row]) -> Row:
-    mean: Row = {"testset": "mean", "num_real": math.nan, "num_fake": math.nan}
-    for figure in list(rows[0])[len(mean) :]:
-        values = [row[figure] for row in rows if not math.isnan(row[figure])]
-        mean[figure] = float(np.mean(values)) if values else math.nan
-    return mean
+OPERATING_NOTE = (
+    "TPR at FPR 1, 5, 10: share of fakes found where at most 1, 5, 10 % of the reals are called"
+    " fake; the FPR of a set moves in steps of 1/real images (FPR step), so that a budget below"
+    " one step allows none. EER: equal error rate. Brier score and ECE (expected calibration"
+    " error, 15 bins) judge the probability as it stands; 0 is best."
+)
 
 
-def write_tables(folder: str, rows: Sequence[Row], caption: str, about: dict[str, Any]) -> str:
-    """Write table.csv, table.md and metrics.json (`rows` with `about`); return table.md's text."""
-    with atomic_write(os.path.join(folder, "table.csv")) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([_csv_cell(row[c]) for c in row] for row in rows)
-    markdown = f"{caption}\n\n{markdown_table(rows)}\n"
-    with atomic_write(os.path.join(folder, "table.md")) as file:
-        file.write(markdown)
-    figures = [{c: _defined(row[c]) for c in row if c != "testset"} for row in rows]
-    testsets = {row["testset"]: own for row, own in zip(rows[:-1], figures, strict=False)}
-    metrics = {**about, "testsets": testsets, "mean": figures[-1]}
-    with atomic_write(os.path.join(folder, "metrics.json")) as file:
-        json.dump(metrics, file, indent=1, allow_nan=False)
-        file.write("\n")
-    return markdown
+def _results_note(model: Model) -> str:
+    resamples = model.about["bootstrap"]
+    drawn = (
+        f"{SPREAD}: bootstrap interval of {resamples} stratified resamples." if resamples else ""
+    )
+    return f"AP and AUROC rank by logit. {drawn}".strip()
 
 
-def caption(about: Mapping[str, Any], scored: Collection[str], mean_over: Sequence[str]) -> str:
-    """What a reader must know to read the table: which weights, which protocol, which mean."""
-    parts = []
-    if about.get("benchmark"):
-        parts.append(f"**{about['benchmark']}**")
-    if "weights" in about:
-        crop = f"centre crop {about['crop_size']}" if about["crop_size"] else "whole images"
+def _threshold_note(model: Model) -> str:
+    parts = ["Accuracy where the threshold is: probability 0.5 (acc.)"]
+    if model.about["few_shot"]:
         parts.append(
-            f"{about['arch']}, weights {about['weights']} (SHA-256 {about['weights_sha256'][:12]}),"
-            f" {crop}, {about['precision']}."
+            "learned from k real and k fake images of the set itself, the other images scored,"
+            " mean of 200 draws (k shot)"
         )
-    else:
-        parts.append(f"From {about['predictions']}.")
-    of_eleven = sum(name in mean_over for name in scored)
-    mean = f"{of_eleven} of the paper's {len(mean_over)}" if of_eleven else f"all {len(scored)}"
-    parts.append(f"In per cent; accuracy at probability 0.5; mean over {mean} test sets.")
-    return " ".join(parts)
+    if found := model.about.get("calibration"):
+        parts.append(
+            f"learned on {found['calibrated_on']} by {found['rule']}: logit"
+            f" {found['threshold']:.3f} (calibrated, with its TPR and FPR)"
+        )
+    parts.append("the best one on these very images, an upper bound out of reach (oracle)")
+    return "; ".join(parts) + "."
 
 
-def read_about(folder: str) -> dict[str, Any]:
-    """What an earlier evaluation's metrics.json says of its scores; empty where there is none."""
-    path = os.path.join(folder, "metrics.json")
-    if not os.path.isfile(path):
-        return {}
-    with open(path, encoding="utf-8") as file:
-        about: dict[str, Any] = json.load(file)
-    return {key: value for key, value in about.items() if key not in ("testsets", "mean")}
+def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]]) -> Table:
+    """AP of several models side by side, and the first's lead over each other."""
+    headings = ["test set"]
+    for model in models:
+        headings += [f"{model.name} AP", SPREAD]
+    for name in comparisons:
+        headings += [f"{models[0].name} minus {name}", SPREAD]
+    rows_of = [{row["testset"]: row for row in model.rows()} for model in models]
+    lead_of = [{row["testset"]: row for row in rows} for rows in comparisons.values()]
+    names = [n for n in dict.fromkeys(n for rows in rows_of for n in rows) if n != MEAN]
+    cells = []
+    for name in [*names, MEAN]:
+        line = [name]
+        for rows in rows_of:
+            line += _with_interval(rows.get(name, {}), "ap")
+        for leads in lead_of:
+            line += _with_interval(leads.get(name, {}), "difference")
+        cells.append(line)
+    note = (
+        "The interval of a difference is that of the paired bootstrap: both models on the same"
+        " resamples. Where it excludes 0, the difference is more than the choice of images. Means"
+        " of the single models are over their own sets, that of a difference over the shared ones."
+    )
+    return Table("side by side", headings, cells, note)
 
 
-def markdown_table(rows: Sequence[Row]) -> str:
-    """The rows as an aligned Markdown table, fractions in per cent."""
-    cells = [[_heading(column) for column in rows[0]]]
-    cells += [[_text_cell(row[column]) for column in row] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    lines = ["| " + " | ".join(_aligned(line, widths)) + " |" for line in cells]
+def markdown(table: Table) -> str:
+    """The table in Markdown, aligned as text, too."""
+    lines = [[_escaped(cell) for cell in line] for line in (table.headings, *table.cells)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.headings))]
+    text = ["| " + " | ".join(_aligned(line, widths)) + " |" for line in lines]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([lines[0], "| " + " | ".join(rule) + " |", *lines[1:]])
+    return "\n".join([text[0], "| " + " | ".join(rule) + " |", *text[1:]])
+
+
+def per_cent(value: Any) -> str:  # noqa: ANN401
+    """A fraction in per cent with two decimals; a count as it is; nothing where it is undefined."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{100 * value:.2f}"
+    return str(value)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Row], note: str) -> Table:
+    headings = [HEADINGS["testset"]]
+    for column in columns:
+        headings += [_heading(column), SPREAD] if f"{column}_low" in rows[0] else [_heading(column)]
+    cells = []
+    for row in rows:
+        line = [row["testset"]]
+        for column in columns:
+            both = f"{column}_low" in row
+            line += _with_interval(row, column) if both else [per_cent(row[column])]
+        cells.append(line)
+    return Table(title, headings, cells, note)
+
+
+def _with_interval(row: Row, column: str) -> list[str]:
+    value, low, high = (per_cent(row.get(column + end, math.nan)) for end in ("", "_low", "_high"))
+    return [value, f"{low} to {high}" if low else ""]
+
+
+def _heading(column: str) -> str:
+    ours = column.removeprefix("published_")
+    if ours.startswith("few_shot_"):
+        return f"{ours.split('_')[2]} shot"
+    return ("published " if ours != column else "") + HEADINGS.get(ours, ours)
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -126,22 +169,5 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
 
 
-def _heading(column: str) -> str:
-    ours = column.removeprefix("published_")
-    return ("published " if ours != column else "") + HEADINGS.get(ours, ours)
-
-
-def _defined(value: Any) -> Any:  # noqa: ANN401
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _csv_cell(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6f}"
-    return str(value)
-
-
-def _text_cell(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{100 * value:.2f}"
-    return str(value).replace("|", "\\|")
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")

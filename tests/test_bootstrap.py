@@ -80,8 +80,13 @@ def test_two_models_on_the_same_images_are_resampled_together() -> None:
     assert high - low < (alone[1] - alone[0]) / 2  # what pairing is for
 
 
-@pytest.mark.parametrize("logits", [np.zeros(4), np.arange(4.0)])
-def test_nothing_to_rank_gives_no_resamples(logits: np.ndarray) -> None:
-    labels = np.array([0, 1, 0, 1] if not logits.any() else [1, 1, 1, 1], np.uint8)
-    assert bootstrap(labels, logits, 100) == {}
-    assert bootstrap(np.array([0, 1, 1, 1]), np.arange(4.0), 0) == {}
+@pytest.mark.parametrize("logits", [np.zeros(4), np.array([-1.0, 1, 2, 3])])
+def test_where_nothing_can_be_ranked_only_accuracy_is_resampled(logits: np.ndarray) -> None:
+    labels = np.array([1, 1, 1, 1] if logits.any() else [0, 1, 0, 1], np.uint8)
+    figures = bootstrap(labels, logits, 100)
+    assert list(figures) == ["accuracy"]
+    if logits.any():
+        assert 0.6 < figures["accuracy"].mean() < 0.9
+    else:
+        assert set(figures["accuracy"]) == {0.5}  # as many reals in each resample as in the set
+    assert bootstrap(labels, logits, 0) == {}

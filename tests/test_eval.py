@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 import pathlib
 import shutil
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import sklearn.metrics
 import torch
 import torchvision
 from PIL import Image, ImageOps
 
 from tests.conftest import Script, assert_wrong_usage, write_image
+from util.predictions import Scores, write_predictions
 
 CROP = 48
 
@@ -114,7 +118,9 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
         assert float(row["accuracy"]) == pytest.approx(accuracy, abs=1e-6)
     mean = (float(table[0]["ap"]) + float(table[1]["ap"])) / 2  # zeta is none of the eleven
     assert float(table[-1]["ap"]) == pytest.approx(mean, abs=1.1e-6)
-    assert (folder / "table.md").read_text() in result.stdout
+    console = result.stdout.partition("\n\nresults: ")[0].splitlines()
+    assert [line for line in console if line.startswith("| zeta set ")]
+    assert set(console) <= set((folder / "table.md").read_text().splitlines())
     assert str(folder) in result.stdout.splitlines()[-1]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["crop_size"] == (CROP if protocol == "crop" else None)
@@ -134,8 +140,10 @@ def test_tables_are_made_again_from_predictions(
         *("--name", "second"),
     )
     assert again.returncode == 0, again.stderr
-    for name in ("predictions.csv", "table.csv", "table.md", "metrics.json"):
+    for name in ("predictions.csv", "table.csv", "table.md", "table.tex", "metrics.json"):
         assert (tmp_path / "second" / name).read_text() == (first / name).read_text()
+    pages = [(tmp_path / run / "report.html").read_text() for run in ("first", "second")]
+    assert pages[1].replace("second", "first") == pages[0]  # pictures and all
     beside = script(
         *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
         *("--published", "blur_jpg_prob0.5"),
@@ -168,21 +176,206 @@ def test_weights_that_do_not_fit_score_nothing(
     assert not (tmp_path / "results").exists()
 
 
-def test_a_damaged_image_costs_its_test_set_only(
+def test_a_damaged_image_is_listed_and_all_others_are_scored(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     for name in ("progan", "san"):
         shutil.copytree(sweep / name, tmp_path / "test" / name)
     (tmp_path / "test/progan/cat/0_real/broken.png").write_bytes(b"junk")
-    result = script(
-        *("eval.py", "--model_path", weights, "--dataroot", tmp_path / "test"),
-        *("--results_dir", tmp_path, "--cropSize", CROP),
-    )
+    (tmp_path / "test/lost/1_fake").mkdir(parents=True)
+    (tmp_path / "test/lost/1_fake/all.png").write_bytes(b"")
+    arguments = ["eval.py", "--model_path", weights, "--dataroot", tmp_path / "test"]
+    arguments += ["--results_dir", tmp_path, "--cropSize", CROP]
+    result = script(*arguments)
     assert result.returncode == 1
-    assert "progan/cat/0_real/broken.png" in result.stderr
+    assert "progan/cat/0_real/broken.png: cannot be read as an image" in result.stderr
+    assert "lost/1_fake/all.png: cannot be read" in result.stderr
+    assert "2 images are not scored" in result.stderr
     assert "Traceback" not in result.stderr
     table = list(csv.DictReader((tmp_path / "published/table.csv").open()))
-    assert [row["testset"] for row in table] == ["san", "mean"]
+    assert [row["testset"] for row in table] == ["progan", "san", "mean"]
+    assert [row["num_unreadable"] for row in table] == ["1", "0", ""]
+    assert (table[0]["num_real"], table[0]["num_fake"]) == ("12", "12")
+    assert "broken.png" in (tmp_path / "published/report.html").read_text()
+    assert "| unreadable |" in result.stdout
+
+    quiet = script(*arguments, "--skip_unreadable")
+    assert quiet.returncode == 0
+    assert "broken.png" not in quiet.stderr
+    assert "progan: 1 image could not be read" in quiet.stderr
+    again = list(csv.DictReader((tmp_path / "published/table.csv").open()))
+    assert again == table
+
+
+@pytest.mark.parametrize("protocol", ["crop", "no_crop"])
+def test_what_was_scored_is_not_scored_again(
+    weights: pathlib.Path,
+    sweep: pathlib.Path,
+    tmp_path: pathlib.Path,
+    script: Script,
+    protocol: str,
+) -> None:
+    """The images are made unreadable without a change of size or time: only kept scores help."""
+    shutil.copytree(sweep / "san", tmp_path / "test/san")
+    choice = ["--no_crop"] if protocol == "no_crop" else ["--cropSize", CROP]
+    arguments = ["eval.py", "--model_path", weights, "--dataroot", tmp_path / "test"]
+    arguments += ["--results_dir", tmp_path / "results", "--gallery", 0, *choice]
+    assert script(*arguments, "--name", "first").returncode == 0
+    for path in (tmp_path / "test").rglob("*.*"):
+        state = path.stat()
+        path.write_bytes(b"x" * state.st_size)
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    second = script(*arguments, "--name", "second")
+    assert second.returncode == 0, second.stderr
+    assert "nothing was scored anew" in second.stdout
+    predictions = [tmp_path / f"results/{run}/predictions.csv" for run in ("first", "second")]
+    assert predictions[0].read_bytes() == predictions[1].read_bytes()
+    other = script(*arguments, "--precision", "bf16")  # another protocol
+    assert other.returncode == 1
+    assert "cannot be read" in other.stderr
+    os.utime(tmp_path / "test/san/0_real/L.png")  # now it may have changed
+    assert script(*arguments).returncode == 1
+
+
+def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    arguments = ["eval.py", "--model_path", weights, "--dataroot", sweep, "--testsets", "san"]
+    arguments += ["--results_dir", tmp_path, "--cropSize", CROP, "--robustness", "--bootstrap", 50]
+    first = script(
+        *arguments, "--blur_sigmas", "0,2", "--jpeg_qualities", 60, "--rescale_factors", 0.5
+    )
+    assert first.returncode == 0, first.stderr
+    rows = list(csv.DictReader((tmp_path / "published/robustness.csv").open()))
+    assert [(row["degradation"], row["level"]) for row in rows] == [
+        ("blur", "0"),
+        ("blur", "2"),
+        ("jpeg", "60"),
+        ("rescale", "0.5"),
+    ]
+    (table, _) = csv.DictReader((tmp_path / "published/table.csv").open())
+    assert (rows[0]["ap"], rows[0]["ap_low"]) == (table["ap"], table["ap_low"])
+
+    network = torchvision.models.resnet50(num_classes=1)
+    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+    predictions = list(csv.DictReader((tmp_path / "published/predictions.csv").open()))
+    for row, degrade in zip(rows[1:], (blurred, compressed, halved), strict=True):
+        logits, labels = [], []
+        for image in predictions:
+            path = tmp_path / "degraded.png"
+            degrade(Image.open(sweep / "san" / image["path"]).convert("RGB")).save(path)
+            logits.append(plain_logit(path, network.eval(), CROP))
+            labels.append(int(image["label"]))
+        ap = sklearn.metrics.average_precision_score(labels, logits)
+        assert float(row["ap"]) == pytest.approx(ap, abs=1e-6)
+    assert (tmp_path / "published/figures/robustness_jpeg.png").stat().st_size > 1000
+
+    cells = sorted((tmp_path / ".scores").rglob("*.csv"))
+    times = {cell: cell.stat().st_mtime_ns for cell in cells}
+    more = script(*arguments, "--blur_sigmas", "2,3", "--jpeg_qualities", 60)
+    assert more.returncode == 0, more.stderr
+    assert len(list((tmp_path / ".scores").rglob("*.csv"))) == len(cells) + 3  # 3, 0.75, 0.25
+    again = script(
+        *arguments, "--blur_sigmas", "0,2", "--jpeg_qualities", 60, "--rescale_factors", 0.5
+    )
+    assert "nothing was scored anew" in again.stdout
+    assert list(csv.DictReader((tmp_path / "published/robustness.csv").open())) == rows
+    assert {cell: cell.stat().st_mtime_ns for cell in cells} == times
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    """A Gaussian of sigma 2, in floating point, rounded once at the end."""
+    pixels = scipy.ndimage.gaussian_filter(np.asarray(image).astype(float), (2, 2, 0))
+    return Image.fromarray(np.round(pixels).astype(np.uint8))
+
+
+def compressed(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=60)
+    return Image.open(buffer)
+
+
+def halved(image: Image.Image) -> Image.Image:
+    return image.resize([round(side / 2) for side in image.size], Image.Resampling.BILINEAR)
+
+
+def test_a_threshold_learned_elsewhere_is_used_and_kept(
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    arguments = ["eval.py", "--model_path", weights, "--dataroot", sweep, "--cropSize", CROP]
+    arguments += ["--results_dir", tmp_path, "--testsets", "san,progan"]
+    result = script(*arguments, "--calibrate_on", sweep / "zeta set", "--target_fpr", 0.2)
+    assert result.returncode == 0, result.stderr
+    learned = json.loads((tmp_path / "published/threshold.json").read_text())
+    assert (learned["num_real"], learned["num_fake"], learned["crop_size"]) == (6, 6, CROP)
+    network = torchvision.models.resnet50(num_classes=1)
+    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+    reals = sorted((sweep / "zeta set/0_real").iterdir())
+    logits = sorted(plain_logit(path, network.eval(), CROP) for path in reals)
+    assert learned["threshold"] == pytest.approx(logits[-2], abs=1e-4)  # one of six is above
+    predictions = list(csv.DictReader((tmp_path / "published/predictions.csv").open()))
+    san = [row for row in predictions if row["testset"] == "san"]
+    right = [(float(r["logit"]) > learned["threshold"]) == (r["label"] == "1") for r in san]
+    table = {r["testset"]: r for r in csv.DictReader((tmp_path / "published/table.csv").open())}
+    assert float(table["san"]["calibrated_accuracy"]) == pytest.approx(np.mean(right), abs=1e-6)
+
+    predict = ["predict.py", "--model_path", weights, "--cropSize", CROP, sweep / "san/1_fake"]
+    answer = script(*predict, "--threshold", tmp_path / "published/threshold.json")
+    assert answer.returncode == 0
+    rows = list(csv.DictReader(answer.stdout.splitlines()))
+    assert list(rows[0]) == ["path", "probability", "logit", "verdict"]
+    for row in rows:
+        if row["verdict"] == "fake":
+            assert float(row["logit"]) > learned["unsure_to"]
+        elif row["verdict"] == "real":
+            assert float(row["logit"]) <= learned["unsure_from"]
+        else:
+            assert row["verdict"] == "unsure"
+    lines = script(*predict, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["path"] for line in lines] == [row["path"] for row in rows]
+    assert json.loads(lines[0])["logit"] == pytest.approx(float(rows[0]["logit"]), abs=1e-5)
+    whole = script(*predict[:3], sweep / "san/1_fake", "--threshold", learned_for_others(tmp_path))
+    assert_wrong_usage(whole, "--threshold", "other weights")
+    again = ["eval.py", "--predictions", tmp_path / "published/predictions.csv", "--results_dir"]
+    again += [tmp_path, "--name", "again", "--calibrate_on"]
+    made = script(*again, tmp_path / "published/predictions.csv")
+    assert_wrong_usage(made, "--calibrate_on", "own")
+    assert_wrong_usage(script(*again, sweep / "san"), "--calibrate_on", "predictions.csv")
+    own = script(*arguments, "--calibrate_on", sweep / "san/0_real")
+    assert_wrong_usage(own, "--calibrate_on", "test set")
+
+
+def learned_for_others(folder: pathlib.Path) -> pathlib.Path:
+    learned = json.loads((folder / "published/threshold.json").read_text())
+    (folder / "other.json").write_text(json.dumps({**learned, "weights_sha256": "0" * 64}))
+    return folder / "other.json"
+
+
+def test_two_models_are_compared_on_their_predictions(
+    tmp_path: pathlib.Path, script: Script
+) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"{label}/{i:03}.png" for label in ("0_real", "1_fake") for i in range(50)]
+    labels = np.repeat((0, 1), 50).astype(np.uint8)
+    for model, distance in (("good", 2.0), ("weak", 0.5)):
+        scores = {s: Scores(names, labels, rng.normal(labels * distance)) for s in ("crn", "san")}
+        write_predictions(str(tmp_path / model / "predictions.csv"), scores)
+    files = [tmp_path / model / "predictions.csv" for model in ("good", "weak")]
+    result = script("eval.py", "--predictions", *files, "--results_dir", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "good minus weak" in result.stdout
+    leads = list(csv.DictReader((tmp_path / "good_vs_weak/comparison.csv").open()))
+    assert [row["testset"] for row in leads] == ["crn", "san", "mean"]
+    assert all(float(row["difference_low"]) > 0 for row in leads)
+    assert not (tmp_path / "good_vs_weak/predictions.csv").exists()
+    page = (tmp_path / "good_vs_weak/report.html").read_text()
+    assert "good" in page
+    assert "weak" in page
+    clash = script(
+        *("eval.py", "--predictions", *files, "--calibrate_on", files[0]),
+        *("--results_dir", tmp_path),
+    )
+    assert_wrong_usage(clash, "--calibrate_on")
 
 
 def test_wrong_folders_are_named(

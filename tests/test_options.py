@@ -11,6 +11,7 @@ from options.eval_options import EvalOptions
 from options.minibench_options import BuildOptions, GeneratorOptions, SheetOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
+from options.spectra_options import SpectraOptions
 from options.train_options import TrainOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "minibench/build.py": BuildOptions,
     "minibench/train_generators.py": GeneratorOptions,
     "minibench/contact_sheet.py": SheetOptions,
+    "report/spectra.py": SpectraOptions,
 }
 
 
@@ -121,7 +123,8 @@ def test_help_names_every_option(name: str, script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    "cls", ["train_options", "eval_options", "predict_options", "minibench_options"]
+    "cls",
+    ["train_options", "eval_options", "predict_options", "minibench_options", "spectra_options"],
 )
 def test_options_import_the_standard_library_only(cls: str) -> None:
     code = (

@@ -8,100 +8,72 @@ import pathlib
 import numpy as np
 import pytest
 
-from data.testsets import ORDER, PAPER_ELEVEN
-from util.errors import InputError
+from report.build import warnings, write_csv, write_tables
+from report.latex import escape, latex
+from report.model import Model, caption, read_about
+from report.robustness import read_robustness, robustness_rows
+from report.rows import seed_of
+from report.tables import markdown, model_tables
+from tests.test_rows import measured, random_scores
+from util.bootstrap import bootstrap, interval
 from util.predictions import Scores
-from util.published import check_published, published, published_names
-from util.report import caption, markdown_table, read_about, table_rows, write_tables
 
 
-def scores(seed: int = 0, labels: tuple[int, ...] = (0, 0, 1, 1, 1)) -> Scores:
-    logits = np.random.default_rng(seed).normal(size=len(labels))
-    return Scores([f"{i}.png" for i in range(len(labels))], np.array(labels, np.uint8), logits)
-
-
-def test_the_mean_is_over_the_papers_eleven_that_were_scored() -> None:
-    sets = {"progan": scores(1), "crn": scores(2), "stylegan2": scores(3), "own": scores(4)}
-    rows = table_rows(list(sets), sets, PAPER_ELEVEN, {})
-    assert [row["testset"] for row in rows] == [*sets, "mean"]
-    for figure in ("ap", "accuracy", "auroc"):
-        expected = (rows[0][figure] + rows[1][figure]) / 2
-        assert rows[-1][figure] == pytest.approx(expected)
-    assert math.isnan(rows[-1]["num_real"])
-
-
-def test_without_any_of_the_eleven_the_mean_is_over_all() -> None:
-    sets = {"stylegan2": scores(3), "own": scores(4)}
-    rows = table_rows(list(sets), sets, PAPER_ELEVEN, {})
-    assert rows[-1]["ap"] == pytest.approx((rows[0]["ap"] + rows[1]["ap"]) / 2)
-
-
-def test_an_undefined_figure_is_empty_and_outside_the_mean(tmp_path: pathlib.Path) -> None:
-    sets = {"progan": scores(1), "crn": scores(2, labels=(1, 1))}
-    rows = table_rows(list(sets), sets, PAPER_ELEVEN, {})
-    assert rows[-1]["ap"] == rows[0]["ap"]
-    write_tables(str(tmp_path), rows, "caption", {})
-    table = list(csv.DictReader((tmp_path / "table.csv").open()))
-    assert (table[1]["ap"], table[1]["real_accuracy"], table[1]["num_real"]) == ("", "", "0")
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["testsets"]["crn"]["ap"] is None
+def make_model(
+    sets: dict[str, Scores], name: str = "ours", beside: str = "", **about: object
+) -> Model:
+    known = {"predictions": "p.csv", "bootstrap": 100, "few_shot": [1], **about}
+    return Model(name, known, sets, measured(sets, beside=beside))
 
 
 def test_table_csv_is_as_the_contract_says(tmp_path: pathlib.Path) -> None:
-    sets = {"progan": scores(1)}
-    write_tables(str(tmp_path), table_rows(["progan"], sets, PAPER_ELEVEN, {}), "c", {"arch": "r"})
+    write_tables(str(tmp_path), [make_model({"progan": random_scores(1)}, arch="r")])
     lines = (tmp_path / "table.csv").read_text().splitlines()
     assert lines[0].startswith(
         "testset,num_real,num_fake,ap,accuracy,real_accuracy,fake_accuracy,auroc"
     )
-    name, num_real, num_fake, *figures = lines[1].split(",")
-    assert (name, num_real, num_fake) == ("progan", "2", "3")
-    assert all(len(figure.partition(".")[2]) == 6 for figure in figures)
+    row = dict(zip(lines[0].split(","), lines[1].split(","), strict=True))
+    counts = ("testset", "num_real", "num_fake", "num_unreadable")
+    assert [row.pop(column) for column in counts] == ["progan", "15", "15", "2"]
+    assert all(len(figure.partition(".")[2]) == 6 for figure in row.values())
     assert lines[2].startswith("mean,,,0.")
-    assert read_about(str(tmp_path)) == {"arch": "r"}
+    assert read_about(str(tmp_path))["arch"] == "r"
 
 
-def test_published_figures_stand_beside_ours() -> None:
-    sets = {"san": scores(1), "own": scores(2)}
-    rows = table_rows(list(sets), sets, PAPER_ELEVEN, published("blur_jpg_prob0.5"))
-    assert rows[0]["published_ap"] == 0.639
-    assert rows[0]["published_accuracy"] == 0.5
-    assert math.isnan(rows[1]["published_ap"])
-    assert rows[-1]["published_ap"] == 0.639
-    table = markdown_table(rows)
-    assert "published AP" in table.splitlines()[0]
-    assert len({len(line) for line in table.splitlines()}) == 1  # aligned
+def test_an_undefined_figure_is_empty(tmp_path: pathlib.Path) -> None:
+    sets = {"progan": random_scores(1), "crn": random_scores(2, labels=(1, 1))}
+    model = make_model(sets)
+    write_tables(str(tmp_path), [model])
+    table = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert (table[1]["ap"], table[1]["ap_low"], table[1]["real_accuracy"]) == ("", "", "")
+    assert table[1]["num_real"] == "0"
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["testsets"]["crn"]["ap"] is None
+    assert "crn holds fake images only" in warnings([model])[0]
+    assert "nan" not in (tmp_path / "table.md").read_text() + (tmp_path / "table.tex").read_text()
 
 
-def test_published_means_are_those_the_paper_prints() -> None:
-    """Table 2's means, from the figures as they are shipped; independent of how they are read."""
-    printed = {"No aug": 90.1, "Blur+JPEG (0.5)": 90.8, "Blur+JPEG (0.1)": 92.6, "2-class": 81.3}
-    for name, mean in printed.items():
-        figures = published(name)
-        assert set(figures) == set(PAPER_ELEVEN)
-        assert np.mean([row["ap"] for row in figures.values()]) == pytest.approx(
-            mean / 100, abs=0.00051
-        )
-
-
-def test_the_released_models_have_both_protocols() -> None:
-    assert set(published("blur_jpg_prob0.1")) == set(ORDER)
-    assert published("blur_jpg_prob0.1")["crn"]["ap"] == 0.982
-    assert published("blur_jpg_prob0.1", no_crop=True)["crn"]["ap"] == 0.998
-
-
-def test_an_unknown_published_name_is_refused_with_the_known_ones() -> None:
-    check_published("")
-    for name in published_names():
-        check_published(name)
-    with pytest.raises(InputError, match=r"--published x is not one of .*No aug"):
-        check_published("x")
+def test_every_figure_stands_in_one_of_the_tables_to_read() -> None:
+    model = make_model({"progan": random_scores(1)}, beside="blur_jpg_prob0.5")
+    tables = model_tables(model, "")
+    headings = [heading for table in tables for heading in table.headings]
+    figures = [c for c in model.rows()[0] if not c.endswith(("_low", "_high"))]
+    extra = 2 + 1  # the names of the second and third table, and accuracy a second time
+    assert len([h for h in headings if h != "95 %"]) == len(figures) + extra
+    assert headings.count("95 %") == 4
+    assert "unreadable" in headings
+    for table in tables:
+        lines = markdown(table).splitlines()
+        assert len({len(line) for line in lines}) == 1  # aligned
+        assert len(lines) == 4
+    ap = 100 * model.rows()[0]["ap"]
+    assert f"{ap:.2f}" in tables[0].cells[0]
+    assert "published AP" in tables[0].headings
 
 
 def test_a_name_cannot_break_the_markdown_table() -> None:
-    sets = {"a|b": scores()}
-    lines = markdown_table(table_rows(["a|b"], sets, PAPER_ELEVEN, {})).splitlines()
-    assert "a\\|b" in lines[2]
+    table = model_tables(make_model({"a|b": random_scores(1)}), "")[0]
+    assert "a\\|b" in markdown(table).splitlines()[2]
 
 
 def test_the_caption_tells_the_miniature_and_the_mean() -> None:
@@ -113,7 +85,86 @@ def test_the_caption_tells_the_miniature_and_the_mean() -> None:
         "precision": "fp32",
         "benchmark": "A miniature.",
     }
-    text = caption(about, ["progan", "own"], PAPER_ELEVEN)
+    text = caption(about, ["progan", "own"])
     assert text.startswith("**A miniature.** ")
     assert "whole images" in text
     assert "1 of the paper's 11" in text
+
+
+def test_several_models_stand_side_by_side(tmp_path: pathlib.Path) -> None:
+    sets = {"progan": random_scores(1), "crn": random_scores(2)}
+    noise = np.random.default_rng(0).normal(size=30)
+    other = {name: s._replace(logits=s.logits + noise) for name, s in sets.items()}
+    models = [make_model(sets, "a"), make_model(other, "b"), make_model(sets, "c")]
+    console = write_tables(str(tmp_path), models)
+    assert "a AP" in console
+    assert "a minus b" in console
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert [(row["model"], row["testset"]) for row in rows] == [
+        (model, testset) for model in "abc" for testset in ("progan", "crn", "mean")
+    ]
+    leads = list(csv.DictReader((tmp_path / "comparison.csv").open()))
+    assert [row["second"] for row in leads] == ["b"] * 3 + ["c"] * 3
+    assert {row["first"] for row in leads} == {"a"}
+    difference = float(rows[0]["ap"]) - float(rows[3]["ap"])
+    assert float(leads[0]["difference"]) == pytest.approx(difference, abs=1.1e-6)
+    assert float(leads[3]["difference"]) == 0.0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics["models"]) == {"a", "b", "c"}
+
+
+def test_latex_sets_the_best_in_bold_and_escapes_names() -> None:
+    perfect = random_scores(1)._replace(logits=random_scores(1).labels * 2.0 - 1)
+    models = [
+        make_model({"san": random_scores(1), "50%_a&b": random_scores(2)}, "ours"),
+        make_model({"san": perfect}, "the_other"),
+    ]
+    text = latex(models)
+    lines = text.splitlines()
+    assert [line for line in lines if "rule" in line and "c" not in line.partition("rule")[0]]
+    assert r"\multicolumn{2}{c}{the\_other}" in text
+    san = next(line for line in lines if line.startswith("san"))
+    assert r"\textbf{100.00} [100.00, 100.00] & 100.00 \\" in san
+    assert san.count("textbf") == 1
+    (odd,) = (line for line in lines if line.startswith(r"50\%\_a\&b"))
+    assert odd.endswith(r"&  &  \\")  # the other model has not scored it
+    assert odd.count("&") - odd.count(r"\&") == 4
+    alone = latex([make_model({"san": random_scores(1)})])
+    assert "textbf" not in alone
+    beside = latex([make_model({"san": random_scores(1)}, beside="blur_jpg_prob0.5")])
+    assert "63.90" in beside
+    assert "textbf" in beside
+    assert escape("a\\b~^{}#$") == (
+        r"a\textbackslash{}b\textasciitilde{}\textasciicircum{}\{\}\#\$"
+    )
+
+
+def test_robustness_rows_are_measured_at_each_level_and_read_again(tmp_path: pathlib.Path) -> None:
+    levels = {"blur": (0.0, 2.5), "jpeg": (90,), "rescale": (1.0,)}
+    plain, blurred, jpeg = (random_scores(seed) for seed in range(3))
+    scores = {"plain": plain, "blur_2.5": blurred, "jpeg_90": jpeg}
+    rows = robustness_rows("crn", levels, scores, 100)
+    assert [(row["degradation"], row["level"]) for row in rows] == [
+        ("blur", "0"),
+        ("blur", "2.5"),
+        ("jpeg", "90"),
+        ("rescale", "1"),
+    ]
+    own = measured({"crn": plain})["crn"].row
+    for figure in ("ap", "ap_low", "ap_high", "accuracy", "accuracy_low", "accuracy_high"):
+        assert rows[0][figure] == rows[3][figure] == own[figure]
+    low, high = interval(bootstrap(jpeg.labels, jpeg.logits, 100, seed_of("crn"))["ap"])
+    assert (rows[2]["ap_low"], rows[2]["ap_high"]) == (low, high)
+    rows += robustness_rows("own", {"blur": (0.0,)}, {"plain": random_scores(1, (1, 1))}, 0)
+    path = str(tmp_path / "robustness.csv")
+    write_csv(path, rows)
+    again = read_robustness(path)
+    for row, read in zip(rows, again, strict=True):
+        assert list(row) == list(read)
+        for column, value in row.items():
+            if isinstance(value, float) and math.isnan(value):
+                assert math.isnan(read[column])
+            else:
+                assert read[column] == pytest.approx(value, abs=1e-6)
+    write_csv(path, again)
+    assert read_robustness(str(tmp_path / "none.csv")) == []

@@ -24,22 +24,27 @@ _AT_ONCE = 1 << 20  # counts held in memory at a time
 def bootstrap(
     labels: Labels, logits: Logits, resamples: int, seed: int = 0
 ) -> dict[str, Resamples]:
-    """AP, AUROC and accuracy (at logit 0) over each resample; empty where nothing can be ranked."""
-    if not resamples or not is_ranked(labels, logits):
+    """Accuracy (at logit 0) and, where there is something to rank, AP and AUROC of each resample;
+    nothing where `resamples` is 0.
+    """
+    if not resamples:
         return {}
     order = np.argsort(-logits, kind="stable")
     falling = logits[order]
     last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # of each tied group
     fake = labels[order] == 1
     right = (falling > 0) == fake
-    parts: list[tuple[Resamples, Resamples, Resamples]] = []
+    ranked = is_ranked(labels, logits)
+    parts: dict[str, list[Resamples]] = {}
     for drawn in _draws(labels, resamples, seed):
         counts = drawn[:, order]
-        found = np.cumsum(counts * fake, axis=1)[:, last]  # fakes at or above each threshold
-        called = np.cumsum(counts, axis=1)[:, last]  # images at or above it
-        parts.append((_ap(found, called), _auroc(found, called), counts @ right / len(labels)))
-    ap, auroc, accuracy = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return {"ap": ap, "auroc": auroc, "accuracy": accuracy}
+        parts.setdefault("accuracy", []).append(counts @ right / len(labels))
+        if ranked:
+            found = np.cumsum(counts * fake, axis=1)[:, last]  # fakes at or above each threshold
+            called = np.cumsum(counts, axis=1)[:, last]  # images at or above it
+            parts.setdefault("ap", []).append(_ap(found, called))
+            parts.setdefault("auroc", []).append(_auroc(found, called))
+    return {figure: np.concatenate(values) for figure, values in parts.items()}
 
 
 def interval(values: Resamples) -> tuple[float, float]:
@@ -58,6 +63,8 @@ def _draws(labels: Labels, resamples: int, seed: int) -> Iterator[Counts]:
         counts = np.empty((rows, len(labels)))
         for label in (0, 1):
             (images,) = np.nonzero(labels == label)
+            if not len(images):
+                continue
             drawn = rng.integers(len(images), size=(rows, len(images)))
             drawn += len(images) * np.arange(rows)[:, np.newaxis]  # a range of numbers per row
             per_image = np.bincount(drawn.ravel(), minlength=rows * len(images))

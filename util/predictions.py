@@ -32,6 +32,11 @@ def probability(logit: float) -> float:
     return math.exp(logit) / (1 + math.exp(logit))
 
 
+def as_written(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The logits as predictions.csv will give them back, to the bit; of the same shape."""
+    return np.array([float(f"{logit:.9g}") for logit in logits.flat]).reshape(logits.shape)
+
+
 def write_predictions(path: str, scores: Mapping[str, Scores]) -> None:
     """Write all test sets' scores, sorted by test set, then path; logits with 9 digits."""
     with atomic_write(path) as file:
@@ -46,13 +51,14 @@ def _rows(testset: str, scores: Scores) -> Iterable[tuple[str, str, int, str, st
         yield testset, path, int(label), f"{logit:.9g}", f"{probability(logit):.9g}"
 
 
-def read_predictions(path: str) -> dict[str, Scores]:
+def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores]:
     """Read what `write_predictions` wrote, with any further columns passed over.
 
-    Raises InputError that names the line and column of the first bad value.
+    Raises InputError that names the line and column of the first bad value; or `flag`, where there
+    is no such file.
     """
     if not os.path.isfile(path):
-        raise InputError(f"--predictions {path}: no such file")
+        raise InputError(f"{flag} {path}: no such file")
     rows: dict[str, list[tuple[str, int, float]]] = {}
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
@@ -85,3 +91,11 @@ def _logit(row: dict[str, str], where: str) -> float:
 def _scores(rows: list[tuple[str, int, float]]) -> Scores:
     paths, labels, logits = zip(*sorted(rows), strict=True)
     return Scores(list(paths), np.array(labels, np.uint8), np.array(logits, np.float64))
+
+
+def pooled(
+    scores: Mapping[str, Scores],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Labels and logits of all test sets together."""
+    labels = np.concatenate([part.labels for part in scores.values()])
+    return labels, np.concatenate([part.logits for part in scores.values()])

@@ -1,0 +1,73 @@
+"""One model's scores and figures: what all of the report is made from."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from data.testsets import PAPER_ELEVEN
+from report.rows import Measured, Row, with_mean
+from util.predictions import Scores
+
+About = dict[str, Any]  # which weights, which protocol: what metrics.json begins with
+
+
+class Model(NamedTuple):
+    """The test sets, in the order of the tables, as one network scored them."""
+
+    name: str
+    about: About
+    scores: dict[str, Scores]
+    measured: dict[str, Measured]
+
+    def rows(self) -> list[Row]:
+        """A row per test set, and the mean."""
+        return with_mean(list(self.measured.values()), PAPER_ELEVEN)
+
+    def scored(self) -> dict[str, tuple[Scores, Measured]]:
+        """Scores and figures by test set."""
+        return {name: (self.scores[name], self.measured[name]) for name in self.scores}
+
+
+def caption(about: Mapping[str, Any], scored: Collection[str]) -> str:
+    """What a reader must know to read the table: which weights, which protocol, which mean."""
+    parts = []
+    if about.get("benchmark"):
+        parts.append(f"**{about['benchmark']}**")
+    if "weights" in about:
+        crop = f"centre crop {about['crop_size']}" if about["crop_size"] else "whole images"
+        parts.append(
+            f"{about['arch']}, weights {about['weights']} (SHA-256 {about['weights_sha256'][:12]}),"
+            f" {crop}, {about['precision']}."
+        )
+    else:
+        parts.append(f"From {about['predictions']}.")
+    of_eleven = sum(name in PAPER_ELEVEN for name in scored)
+    mean = f"{of_eleven} of the paper's 11" if of_eleven else f"all {len(scored)}"
+    parts.append(f"In per cent; accuracy at probability 0.5; mean over {mean} test sets.")
+    return " ".join(parts)
+
+
+def metrics_of(model: Model) -> dict[str, Any]:
+    """What metrics.json holds of a model: `about`, the figures of each test set, their mean."""
+    rows = model.rows()
+    figures = [{c: _defined(row[c]) for c in row if c != "testset"} for row in rows]
+    testsets = {row["testset"]: own for row, own in zip(rows[:-1], figures, strict=False)}
+    return {**model.about, "testsets": testsets, "mean": figures[-1]}
+
+
+def read_about(folder: str) -> About:
+    """What an earlier evaluation's metrics.json says of its scores; empty where there is none."""
+    path = os.path.join(folder, "metrics.json")
+    if not os.path.isfile(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        about: About = json.load(file)
+    return {key: value for key, value in about.items() if key not in ("testsets", "mean")}
+
+
+def _defined(value: Any) -> Any:  # noqa: ANN401
+    return None if isinstance(value, float) and math.isnan(value) else value
