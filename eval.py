@@ -10,19 +10,20 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from data.degrade import PLAIN, variants
-from data.samples import Samples, find_samples, find_testsets
+from data.samples import find_testsets
 from data.testsets import benchmark_note, paper_order
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.gradcam import gradcam
 from networks.weights import read_weights
 from report.build import warnings, write_csv, write_page, write_tables
+from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
 from report.gallery import gallery
-from report.model import About, Model, read_about
+from report.model import About, Model, model_names, read_about, refuse_other_labels
 from report.page import Mistake
 from report.published import check_published, published
 from report.robustness import read_robustness, robustness_rows
@@ -30,9 +31,9 @@ from report.rows import Row, measure_testset
 from report.scoring import Scorer, score_testset
 from util import distributed, errors
 from util.files import sha256
-from util.predictions import Scores, pooled, read_predictions, write_predictions
+from util.predictions import Scores, read_predictions, write_predictions
 from util.score_store import protocol_folder
-from util.thresholds import Calibration, calibrate, write_calibration
+from util.thresholds import Calibration, write_calibration
 
 MOST_LISTED = 20  # unreadable images on the console; metrics.json and the report hold all
 
@@ -72,24 +73,29 @@ def score_testsets(options: EvalOptions) -> int:
     store = protocol_folder(
         options.results_dir, about["weights_sha256"], arch, scorer.crop_size, options.precision
     )
-    levels = {
-        "blur": options.blur_sigmas,
-        "jpeg": options.jpeg_qualities,
-        "rescale": options.rescale_factors,
-    }
-    levels = levels if options.robustness else {}
+    levels: dict[str, tuple[float, ...]] = {}
+    if options.robustness:
+        about["robustness"] = levels = {
+            "blur": options.blur_sigmas,
+            "jpeg": options.jpeg_qualities,
+            "rescale": options.rescale_factors,
+        }
     distributed.start(device.type)
 
-    refuse_own_images(options.calibrate_on, testsets)
-    calibration = learn_threshold(options, about, scorer, store)
-    model = Model(os.path.basename(folder), about, {}, {})
+    calibration = None
+    if os.path.isdir(source := options.calibrate_on):
+        refuse_own_images(source, testsets.values())
+        calibration = learn_from_images(source, options.target_fpr, scorer, store, about)
+    elif source:
+        calibration = learn_from_predictions(source, options.target_fpr, about)
+    model = begin_model(options, os.path.basename(folder), about, calibration)
     robustness: list[Row] = []
     num_new = 0
     try:
         for name in sorted(testsets, key=paper_order):
             scored = score_testset(scorer, store, name, testsets[name], variants(levels))
             num_new += scored.num_new
-            about["unreadable"] |= {name: scored.unreadable} if scored.unreadable else {}
+            model.about["unreadable"] |= {name: scored.unreadable} if scored.unreadable else {}
             if distributed.is_main() and scored.variants[PLAIN].paths:
                 add_testset(options, model, name, scored.variants[PLAIN], calibration)
                 write_predictions(os.path.join(folder, "predictions.csv"), model.scores)
@@ -107,13 +113,18 @@ def score_testsets(options: EvalOptions) -> int:
         if not num_new:
             print(f"nothing was scored anew; to do so, remove {store}")
     distributed.stop()
-    return tell_unreadable(options, about)
+    return tell_unreadable(options, model.about)
 
 
 def measure_again(options: EvalOptions) -> int:
     """Make the report again from saved predictions, one file or several side by side."""
+    if os.path.isdir(options.calibrate_on):
+        raise errors.InputError(
+            f"--calibrate_on {options.calibrate_on}: images need the network; with --predictions,"
+            " give a predictions.csv of them"
+        )
+    names = model_names(options.predictions)
     models: list[Model] = []
-    names = names_of(options.predictions)
     calibration = None
     for path, name in zip(options.predictions, names, strict=True):
         scores = read_predictions(path)
@@ -122,16 +133,21 @@ def measure_again(options: EvalOptions) -> int:
                 f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
             )
         about = read_about(os.path.dirname(os.path.abspath(path))) or {"predictions": path}
-        calibration = learn_threshold(options, about)
-        model = Model(name, about, {}, {})
+        if options.calibrate_on:
+            calibration = learn_from_predictions(
+                options.calibrate_on, options.target_fpr, about, options.predictions
+            )
+        model = begin_model(options, name, about, calibration)
         for testset in sorted(options.testsets or scores, key=paper_order):
             add_testset(options, model, testset, scores[testset], calibration)
+        refuse_other_labels(models, model)
         models.append(model)
     folder = os.path.join(options.results_dir, options.name or "_vs_".join(names))
     robustness: list[Row] = []
     if len(models) == 1:
         source = os.path.dirname(os.path.abspath(options.predictions[0]))
-        robustness = read_robustness(os.path.join(source, "robustness.csv"))
+        if models[0].about.get("robustness"):  # else the file, if any, is of an earlier run
+            robustness = read_robustness(os.path.join(source, "robustness.csv"))
         if os.path.abspath(folder) != source:
             write_predictions(os.path.join(folder, "predictions.csv"), models[0].scores)
             if robustness:
@@ -140,60 +156,16 @@ def measure_again(options: EvalOptions) -> int:
     return 0
 
 
-def refuse_own_images(calibrate_on: str, testsets: dict[str, Samples]) -> None:
-    """Raise InputError where the threshold would be learned on images it is then judged on."""
-    held_out = os.path.realpath(calibrate_on)
-    for samples in testsets.values() if calibrate_on else ():
-        root = os.path.realpath(samples.root)
-        if os.path.commonpath((root, held_out)) in (root, held_out):
-            raise errors.InputError(
-                f"--calibrate_on {calibrate_on}: these are images of the test set {samples.root};"
-                " a threshold is learned on others (its best there is the column 'oracle')"
-            )
-
-
-def learn_threshold(
-    options: EvalOptions, about: About, scorer: Scorer | None = None, store: str = ""
-) -> Calibration | None:
-    """The threshold of --calibrate_on, if that is asked for; note in `about` how figures are made.
-
-    A folder is scored with `scorer`; predictions are read.
-    """
-    about |= {"bootstrap": options.bootstrap, "few_shot": list(options.few_shot)}
-    about["calibration"] = None
-    source = options.calibrate_on
-    if not source:
-        return None
-    if os.path.isdir(source):
-        if not scorer:
-            raise errors.InputError(
-                f"--calibrate_on {source}: without the network, give a predictions.csv of those"
-                " images instead of the folder"
-            )
-        name = os.path.basename(os.path.abspath(source))
-        scored = score_testset(scorer, store, name, find_samples(source), variants({}))
-        about["unreadable"] |= {source: scored.unreadable} if scored.unreadable else {}
-        labels, logits = scored.variants[PLAIN][1:]
-    else:
-        if os.path.realpath(source) in map(os.path.realpath, options.predictions):
-            raise errors.InputError(
-                f"--calibrate_on {source}: these are the test sets' own scores; a threshold is"
-                " learned on others (its best here is the column 'oracle')"
-            )
-        theirs = read_about(os.path.dirname(os.path.abspath(source))).get("weights_sha256")
-        if theirs and theirs != about.get("weights_sha256", theirs):
-            raise errors.InputError(f"--calibrate_on {source}: these scores are of other weights")
-        labels, logits = pooled(read_predictions(source, "--calibrate_on"))
-    calibration = calibrate(
-        labels,
-        logits,
-        options.target_fpr,
-        calibrated_on=source,
-        weights_sha256=about.get("weights_sha256"),
-        crop_size=about.get("crop_size"),
-    )
-    about["calibration"] = dataclasses.asdict(calibration)
-    return calibration
+def begin_model(
+    options: EvalOptions, name: str, about: About, calibration: Calibration | None
+) -> Model:
+    """A model without test sets yet, that says how its figures are made."""
+    made = {
+        "bootstrap": options.bootstrap,
+        "few_shot": list(options.few_shot),
+        "calibration": dataclasses.asdict(calibration) if calibration else None,
+    }
+    return Model(name, {**about, **made}, {}, {})
 
 
 def add_testset(
@@ -244,17 +216,6 @@ def finish(
     for text in warnings(models):
         warn(text)
     print(f"\nresults: {folder}{os.sep} (report.html shows them, and the mistakes)")
-
-
-def names_of(paths: Sequence[str]) -> list[str]:
-    """What to call the models of predictions files: by folder, made different where equal."""
-    names: list[str] = []
-    for path in map(os.path.abspath, paths):
-        own = os.path.basename(path) != "predictions.csv"
-        name = _stem(path) if own else os.path.basename(os.path.dirname(path))
-        same = sum(other == name or other.startswith(f"{name} (") for other in names)
-        names.append(f"{name} ({same + 1})" if same else name)
-    return names
 
 
 def tell_unreadable(options: EvalOptions, about: About) -> int:

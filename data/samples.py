@@ -181,6 +181,9 @@ def find_testsets(root: str, wanted: Sequence[str] = ()) -> dict[str, Samples]:
         raise InputError(f"--dataroot {root}: holds no test sets (no folders)")
     if set(folders) & set(LABELS):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
+    if not wanted and {"train", "test"} <= set(folders):
+        below = os.path.join(root, "test")
+        raise InputError(f"--dataroot {root}: holds the splits; the test sets are in {below}")
     if missing := sorted(set(wanted) - set(folders)):
         raise InputError(f"--testsets: no folder {', '.join(missing)} in {root}; {_found(root)}")
     return {

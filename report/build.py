@@ -10,6 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
 from data.testsets import PAPER_ELEVEN
 from report.drawing import Drawing, save_drawing
 from report.figures import (
@@ -149,34 +152,23 @@ def _drawings(
 ) -> list[Drawing]:
     rows = {model.name: model.rows() for model in models}
     scores = {model.name: model.scores for model in models}
-    drawings = [
-        save_drawing(
-            folder,
+    wanted: list[tuple[str, str, Callable[[], Figure]]] = [
+        (
             "performance",
             "Average precision by generator, with 95 % intervals",
             lambda: performance_bars(rows),
         ),
-        save_drawing(folder, "roc", "ROC curves", lambda: roc_curves(scores)),
-        save_drawing(
-            folder,
-            "precision_recall",
-            "Precision-recall curves",
-            lambda: precision_recall_curves(scores),
-        ),
-        save_drawing(
-            folder,
+        ("roc", "ROC curves", lambda: roc_curves(scores)),
+        ("precision_recall", "Precision-recall curves", lambda: precision_recall_curves(scores)),
+        (
             "scores",
             "Scores of real and fake images; the line is the threshold",
             lambda: score_histograms(scores, threshold),
         ),
     ]
     for degradation in dict.fromkeys(row["degradation"] for row in robustness):
-        drawings.append(
-            save_drawing(
-                folder,
-                f"robustness_{degradation}",
-                f"Average precision under {degradation}, with 95 % intervals",
-                functools.partial(robustness_panels, robustness, degradation),
-            )
-        )
-    return drawings
+        draw = functools.partial(robustness_panels, robustness, degradation)
+        title = f"Average precision under {degradation}, with 95 % intervals"
+        wanted.append((f"robustness_{degradation}", title, draw))
+    bar = tqdm(wanted, "figures", leave=False, unit="figure", delay=1)
+    return [save_drawing(folder, name, title, draw) for name, title, draw in bar]

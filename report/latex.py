@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
-from report.model import Model
+from report.model import Model, caption
 from report.rows import MEAN, Row
-from report.tables import per_cent
+from report.tables import per_cent as per_cent_with
+from util.errors import one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -15,6 +17,9 @@ _SPECIAL = {
     "^": r"\textasciicircum{}",
     **{character: "\\" + character for character in "&%$#_{}"},
 }
+
+
+per_cent = functools.partial(per_cent_with, decimals=1)  # as the paper's tables
 
 
 def latex(models: Sequence[Model]) -> str:
@@ -28,8 +33,8 @@ def latex(models: Sequence[Model]) -> str:
         columns.append(("published", rows_of[0], "published_"))
     names = [n for n in dict.fromkeys(n for rows in rows_of for n in rows) if n != MEAN]
     lines = [
-        "% \\usepackage{booktabs} in the preamble. AP and accuracy in per cent; in brackets the"
-        " 95 % bootstrap interval.",
+        "% \\usepackage{booktabs} in the preamble. In brackets the 95 % bootstrap interval.",
+        *(f"% {model.name}: {one_line(caption(model.about, model.scores))}" for model in models),
         "\\begin{tabular}{l" + "lr" * len(columns) + "}",
         "\\toprule",
         " & ".join(["", *(f"\\multicolumn{{2}}{{c}}{{{escape(c[0])}}}" for c in columns)]) + r" \\",

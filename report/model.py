@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.testsets import PAPER_ELEVEN
 from report.rows import Measured, Row, with_mean
+from util.errors import InputError
 from util.predictions import Scores
 
 About = dict[str, Any]  # which weights, which protocol: what metrics.json begins with
@@ -30,6 +31,31 @@ class Model(NamedTuple):
     def scored(self) -> dict[str, tuple[Scores, Measured]]:
         """Scores and figures by test set."""
         return {name: (self.scores[name], self.measured[name]) for name in self.scores}
+
+
+def model_names(paths: Sequence[str]) -> list[str]:
+    """What to call the models of predictions files: by folder, made different where equal."""
+    names: list[str] = []
+    for path in map(os.path.abspath, paths):
+        folder, file = os.path.split(path)
+        own = os.path.splitext(file)[0]
+        name = os.path.basename(folder) if own == "predictions" else own
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
+def refuse_other_labels(models: Sequence[Model], new: Model) -> None:
+    """Raise InputError where `new` and one of `models` call one image real and fake."""
+    for model in models:
+        for name in set(model.scores) & set(new.scores):
+            known = dict(zip(*model.scores[name][:2], strict=True))
+            for path, label in zip(*new.scores[name][:2], strict=True):
+                if known.get(path, label) != label:
+                    raise InputError(
+                        f"--predictions: {name}/{path} is real in one file and fake in another"
+                        f" ({model.name}, {new.name})"
+                    )
 
 
 def caption(about: Mapping[str, Any], scored: Collection[str]) -> str:

@@ -49,18 +49,17 @@ def model_tables(model: Model, name: str) -> list[Table]:
     rows = model.rows()
     unreadable = any(row["num_unreadable"] > 0 for row in rows)
     columns = [c for c in rows[0] if c != "num_unreadable" or unreadable]
-    published = [c for c in columns if c.startswith("published_")]
+    results = [c for column in RESULTS for c in (column, f"published_{column}") if c in columns]
     few_shot = [c for c in columns if c.startswith("few_shot_")]
     by_threshold = ["accuracy", *few_shot, *(c for c in CALIBRATED if c in columns)]
     by_threshold.append("oracle_accuracy")
-    shown = {"testset", *RESULTS, *by_threshold, *published}
+    shown = {"testset", *results, *by_threshold}
     rest = [c for c in columns if c not in shown and not c.endswith(("_low", "_high"))]
     titled = f"{name}: " if name else ""
-    results = [c for c in columns if c in RESULTS] + published
     return [
-        _table(f"{titled}results", results, rows, _results_note(model)),
-        _table(f"{titled}accuracy by threshold", by_threshold, rows, _threshold_note(model)),
-        _table(f"{titled}operating points and calibration", rest, rows, OPERATING_NOTE),
+        _table(f"{titled}Results", results, rows, _results_note(model)),
+        _table(f"{titled}Accuracy by threshold", by_threshold, rows, _threshold_note(model)),
+        _table(f"{titled}Operating points and calibration", rest, rows, OPERATING_NOTE),
     ]
 
 
@@ -119,7 +118,7 @@ def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]])
         " resamples. Where it excludes 0, the difference is more than the choice of images. Means"
         " of the single models are over their own sets, that of a difference over the shared ones."
     )
-    return Table("side by side", headings, cells, note)
+    return Table("Side by side", headings, cells, note)
 
 
 def markdown(table: Table) -> str:
@@ -131,10 +130,10 @@ def markdown(table: Table) -> str:
     return "\n".join([text[0], "| " + " | ".join(rule) + " |", *text[1:]])
 
 
-def per_cent(value: Any) -> str:  # noqa: ANN401
-    """A fraction in per cent with two decimals; a count as it is; nothing where it is undefined."""
+def per_cent(value: Any, decimals: int = 2) -> str:  # noqa: ANN401
+    """A fraction in per cent; a count as it is; nothing where it is undefined."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{100 * value:.2f}"
+        return "" if math.isnan(value) else f"{100 * value:.{decimals}f}"
     return str(value)
 
 
@@ -153,8 +152,9 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Row], note: str) -
 
 
 def _with_interval(row: Row, column: str) -> list[str]:
-    value, low, high = (per_cent(row.get(column + end, math.nan)) for end in ("", "_low", "_high"))
-    return [value, f"{low} to {high}" if low else ""]
+    value, low, high = (row.get(column + end, math.nan) for end in ("", "_low", "_high"))
+    spread = "" if math.isnan(low) else f"{per_cent(low, 1)} to {per_cent(high, 1)}"
+    return [per_cent(value), spread]
 
 
 def _heading(column: str) -> str:

@@ -94,7 +94,13 @@ def test_wrong_usage_is_one_line_that_names_the_flag(
 def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--model_path" in refused(EvalOptions, "", capsys)
     assert "--dataroot" in refused(EvalOptions, "--model_path w.pth", capsys)
-    assert "--predictions" in refused(EvalOptions, "--predictions p --dataroot d", capsys)
+    assert "--predictions" in refused(EvalOptions, "--predictions p --model_path w", capsys)
+    for flag in ("--robustness", "--gradcam"):
+        assert flag in refused(EvalOptions, f"--predictions p {flag}", capsys)
+    assert "--target_fpr" in refused(EvalOptions, "--predictions p --target_fpr 0.1", capsys)
+    assert "--few_shot" in refused(EvalOptions, "--predictions p --few_shot 1,0", capsys)
+    assert "--jpeg_q" in refused(EvalOptions, "--predictions p --jpeg_qualities 0", capsys)
+    assert parse(EvalOptions, ["--predictions", "a", "b"]).predictions == ("a", "b")
     assert "--no_crop" in refused(
         EvalOptions, "--model_path w --dataroot d --no_crop --cropSize 9", capsys
     )

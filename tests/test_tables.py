@@ -68,7 +68,8 @@ def test_every_figure_stands_in_one_of_the_tables_to_read() -> None:
         assert len(lines) == 4
     ap = 100 * model.rows()[0]["ap"]
     assert f"{ap:.2f}" in tables[0].cells[0]
-    assert "published AP" in tables[0].headings
+    headings = list(tables[0].headings)
+    assert headings[headings.index("AP") + 2] == "published AP"  # after our interval
 
 
 def test_a_name_cannot_break_the_markdown_table() -> None:
@@ -124,7 +125,7 @@ def test_latex_sets_the_best_in_bold_and_escapes_names() -> None:
     assert [line for line in lines if "rule" in line and "c" not in line.partition("rule")[0]]
     assert r"\multicolumn{2}{c}{the\_other}" in text
     san = next(line for line in lines if line.startswith("san"))
-    assert r"\textbf{100.00} [100.00, 100.00] & 100.00 \\" in san
+    assert r"\textbf{100.0} [100.0, 100.0] & 100.0 \\" in san
     assert san.count("textbf") == 1
     (odd,) = (line for line in lines if line.startswith(r"50\%\_a\&b"))
     assert odd.endswith(r"&  &  \\")  # the other model has not scored it
@@ -132,7 +133,7 @@ def test_latex_sets_the_best_in_bold_and_escapes_names() -> None:
     alone = latex([make_model({"san": random_scores(1)})])
     assert "textbf" not in alone
     beside = latex([make_model({"san": random_scores(1)}, beside="blur_jpg_prob0.5")])
-    assert "63.90" in beside
+    assert "63.9" in beside
     assert "textbf" in beside
     assert escape("a\\b~^{}#$") == (
         r"a\textbackslash{}b\textasciitilde{}\textasciicircum{}\{\}\#\$"

@@ -28,24 +28,34 @@ def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_processes_write_the_same_predictions(tmp_path: pathlib.Path, script: Script) -> None:
+@pytest.mark.parametrize("protocol", [["--no_crop"], ["--robustness", "--jpeg_qualities", "60"]])
+def test_two_processes_write_the_same_predictions(
+    tmp_path: pathlib.Path, script: Script, protocol: list[str]
+) -> None:
     torch.manual_seed(0)
     state = torchvision.models.resnet18(num_classes=1).state_dict()
     torch.save({"model": state, "arch": "resnet18", "crop_size": 32}, tmp_path / "w.pth")
     for number in range(7):  # an odd number: nothing is padded to make the shares equal
         label = ("0_real", "1_fake")[number % 2]
         write_image(tmp_path / f"test/progan/{label}/{number}.png", number, (30 + number, 40))
+    (tmp_path / "test/progan/0_real/junk.png").write_bytes(b"junk")
     arguments: list[object] = ["--model_path", tmp_path / "w.pth", "--dataroot", tmp_path / "test"]
-    arguments += ["--num_threads", 0, "--results_dir", tmp_path]
-    one = script("eval.py", *arguments, "--name", "one")
-    two = torchrun("eval.py", *arguments, "--name", "two")
+    arguments += ["--num_threads", 0, "--skip_unreadable", *protocol]
+    one = script("eval.py", *arguments, "--results_dir", tmp_path / "one")
+    two = torchrun("eval.py", *arguments, "--results_dir", tmp_path / "two")
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("| progan") == 1  # one process prints
-    rows = [list(csv.DictReader((tmp_path / n / "predictions.csv").open())) for n in ("one", "two")]
+    files = [tmp_path / f"{n}/w/predictions.csv" for n in ("one", "two")]
+    rows = [list(csv.DictReader(file.open())) for file in files]
+    assert len(rows[0]) == 7
     assert [row["path"] for row in rows[0]] == [row["path"] for row in rows[1]]
     for first, second in zip(*rows, strict=True):
         assert float(first["logit"]) == pytest.approx(float(second["logit"]), abs=1e-6)
+    tables = [list(csv.DictReader((file.parent / "table.csv").open())) for file in files]
+    assert [table[0]["num_unreadable"] for table in tables] == ["1", "1"]
+    again = script("eval.py", *arguments, "--results_dir", tmp_path / "two")
+    assert "nothing was scored anew" in again.stdout  # what two processes kept, one takes
 
 
 def test_two_processes_train_one_run_and_continue_it(

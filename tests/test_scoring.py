@@ -1,0 +1,128 @@
+"""What is scored, what is kept, and what an interruption costs."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from data.degrade import variants
+from data.images import open_image
+from data.samples import find_samples
+from report.scoring import Scored, Scorer, score_testset
+from tests.conftest import write_image
+
+NUM = 10
+
+
+class Brightness(nn.Module):
+    """A network whose logit is the image's mean; it can be told to fail after some images."""
+
+    def __init__(self, fails_after: int = 10**9) -> None:
+        super().__init__()
+        self.left = fails_after
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.left -= len(images)
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return images.mean(dim=(1, 2, 3))[:, None]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images that are opened, by name."""
+    names: list[str] = []
+
+    def spied(path: str) -> np.ndarray:
+        names.append(os.path.basename(path))
+        return open_image(path)
+
+    monkeypatch.setattr("data.dataset.open_image", spied)
+    return names
+
+
+@pytest.fixture
+def images(tmp_path: pathlib.Path) -> pathlib.Path:
+    for number in range(NUM):
+        label = ("0_real", "1_fake")[number % 2]
+        write_image(tmp_path / f"set/{label}/{number}.png", number, (40 + number % 3, 40))
+    return tmp_path / "set"
+
+
+def score(
+    root: pathlib.Path, network: nn.Module | None = None, crop: int | None = 32, **levels: tuple
+) -> Scored:
+    scorer = Scorer(network or Brightness(), torch.device("cpu"), "fp32", crop, 4, 1 << 22, 0)
+    samples = find_samples(str(root))
+    return score_testset(scorer, str(root.parent / "store"), "set", samples, variants(levels))
+
+
+@pytest.mark.parametrize("crop", [32, None])
+def test_an_interrupted_sweep_goes_on_where_it_stopped(
+    images: pathlib.Path,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    crop: int | None,
+) -> None:
+    monkeypatch.setattr("report.scoring.SLICE", 3)
+    with pytest.raises(KeyboardInterrupt):
+        score(images, Brightness(fails_after=7), crop)
+    opened.clear()
+    rest = score(images, crop=crop)
+    assert len(opened) == rest.num_new == NUM - 6  # two slices were kept
+    opened.clear()
+    again = score(images, crop=crop)
+    assert (opened, again.num_new) == ([], 0)
+    (images.parent / "store").rename(images.parent / "other")
+    whole = score(images, crop=crop)
+    for name in ("paths", "labels", "logits"):
+        values = [getattr(s.variants["plain"], name) for s in (rest, again, whole)]
+        np.testing.assert_array_equal(values[0], values[1])
+        np.testing.assert_array_equal(values[0], values[2])
+    assert whole.variants["plain"].paths == sorted(whole.variants["plain"].paths)
+
+
+def test_a_level_that_is_added_costs_only_itself(images: pathlib.Path, opened: list[str]) -> None:
+    (images / "0_real/bad.png").write_bytes(b"junk")
+    first = score(images, blur=(0, 2))
+    assert first.num_new == 2 * NUM
+    opened.clear()
+    network = Brightness(fails_after=NUM)  # one variant of each readable image, and no more
+    second = score(images, network, blur=(0, 2), jpeg=(30,))
+    assert second.num_new == NUM
+    assert sorted(set(opened)) == sorted([*(f"{i}.png" for i in range(NUM)), "bad.png"])
+    for variant, scores in first.variants.items():
+        np.testing.assert_array_equal(second.variants[variant].logits, scores.logits)
+    assert list(first.unreadable) == list(second.unreadable) == ["0_real/bad.png"]
+    assert "cannot be read" in second.unreadable["0_real/bad.png"]
+    assert len(second.variants["jpeg_30"].paths) == NUM
+
+
+def test_a_changed_set_is_scored_again(images: pathlib.Path, opened: list[str]) -> None:
+    score(images)
+    opened.clear()
+    os.utime(images / "0_real/0.png")
+    assert score(images).num_new == NUM
+    write_image(images / "1_fake/new.png", 99)
+    assert score(images).num_new == NUM + 1
+
+
+def test_an_image_that_was_mended_is_scored(images: pathlib.Path) -> None:
+    (images / "0_real/bad.png").write_bytes(b"junk")
+    assert len(score(images).unreadable) == 1
+    write_image(images / "0_real/bad.png", 5)
+    mended = score(images)
+    assert not mended.unreadable
+    assert len(mended.variants["plain"].paths) == NUM + 1
+
+
+def test_a_dead_link_is_one_more_unreadable_image(images: pathlib.Path) -> None:
+    (images / "1_fake/link.png").symlink_to(images / "nowhere.png")
+    scored = score(images, crop=None)
+    assert list(scored.unreadable) == ["1_fake/link.png"]
+    assert len(scored.variants["plain"].paths) == NUM
