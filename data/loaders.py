@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,8 +23,6 @@ from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-
-MAX_BATCH_PIXELS = 1 << 22  # 64 images of 256x256; ResNet-50 takes some 300 bytes for each
 
 
 def raise_error(error: UnreadableImage) -> None:
@@ -52,25 +51,27 @@ def eval_batches(
     world_size: int = 1,
     on_error: Callable[[UnreadableImage], None] = raise_error,
     sizes: npt.NDArray[np.int64] | None = None,
-    max_pixels: int = MAX_BATCH_PIXELS,
+    max_pixels: int | None = None,
 ) -> Iterator[Batch]:
     """Yield this process's share: numbers (N,), as EvalImages counts them, and images of one size
     (N, 3, H, W) uint8.
 
     Nothing is padded, or repeated to make shares equal. A batch holds at most `batch_size` images
-    over all processes, and `max_pixels` pixels, but at least one image. Whole images want their
-    `sizes` (`image_sizes`): those of one size are read together, the largest first; all else comes
-    in order. An image that cannot be read goes to `on_error`, and is left out where that returns.
+    over all processes, and `max_pixels` pixels (None: any number), but at least one image. Whole
+    images want their `sizes` (`image_sizes`): those of one size are read together, the largest
+    first; all else comes in order. An image that cannot be read goes to `on_error`, and is left out
+    where that returns.
     """
     own_size = max(batch_size // world_size, 1)
     most_images = max(own_size // len(dataset.variants), 1)  # each becomes that many
+    most_pixels = max_pixels or sys.maxsize
     mine = np.arange(rank, len(dataset.samples.paths), world_size)
     if sizes is None:
         plan = [mine[i : i + most_images].tolist() for i in range(0, len(mine), most_images)]
     else:
-        most_pixels = max_pixels // len(dataset.variants)
-        plan = batches_by_size(mine, sizes[mine], most_images, most_pixels)
-    together = functools.partial(_by_size, most_images=own_size, most_pixels=max_pixels)
+        pixels_each = most_pixels // len(dataset.variants)
+        plan = batches_by_size(mine, sizes[mine], most_images, pixels_each)
+    together = functools.partial(_by_size, most_images=own_size, most_pixels=most_pixels)
     for errors, batches in _read(
         dataset, num_workers, pin_memory, batch_sampler=plan, collate_fn=together
     ):

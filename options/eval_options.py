@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from options.declare import above, at_least, between, each, option
-from options.machine import MachineOptions
+from options.machine import MachineOptions, NetworkOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """What to evaluate."""
 
-    model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
     dataroot: str = option(
         "",
         "the folder that holds the test sets, one folder each (with --predictions: where the"
@@ -35,12 +34,6 @@ class ProtocolOptions:
     cropSize: int | None = option(
         None, "side of the centre crop [as the weights were trained, else 224]", at_least(1)
     )
-    max_batch_pixels: int = option(
-        1 << 22,
-        "most pixels in a batch: bounds memory where whole images are large (some 300 bytes each)",
-        at_least(1),
-    )
-    arch: str = option("", "the network [as the checkpoint says, else resnet50]")
     skip_unreadable: bool = option(
         False, "count images that cannot be read and go on; else they are listed, and exit is 1"
     )
@@ -97,7 +90,13 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(
-    MachineOptions, OutputOptions, RobustnessOptions, MeasureOptions, ProtocolOptions, InputOptions
+    MachineOptions,
+    OutputOptions,
+    RobustnessOptions,
+    MeasureOptions,
+    ProtocolOptions,
+    NetworkOptions,
+    InputOptions,
 ):
     """Score every test set with one network and report how well it tells fakes from reals."""
 

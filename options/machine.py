@@ -30,3 +30,17 @@ class MachineOptions:
         "worker processes that read images; 0 reads in the main process",
         at_least(0),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Network."""
+
+    model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
+    arch: str = option("", "the network [as the checkpoint says, else resnet50]")
+    max_batch_pixels: int = option(
+        1 << 22,
+        "most pixels in a batch of whole images: bounds memory where they are large (ResNet-50"
+        " takes some 300 bytes each)",
+        at_least(1),
+    )

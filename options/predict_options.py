@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from options.declare import at_least, one_of, option
-from options.machine import MachineOptions
+from options.machine import MachineOptions, NetworkOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,14 +14,9 @@ class InputOptions:
 
     paths: tuple[str, ...] = option((), "image files, and folders of them", positional=True)
     recursive: bool = option(False, "look for images in the folders' subfolders, too")
-    model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
     cropSize: int | None = option(
         None, "score the centre crop of this side instead of the whole image", at_least(1)
     )
-    max_batch_pixels: int = option(
-        1 << 22, "most pixels in a batch: bounds memory where images are large", at_least(1)
-    )
-    arch: str = option("", "the network [as the checkpoint says, else resnet50]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(MachineOptions, OutputOptions, InputOptions):
+class PredictOptions(MachineOptions, OutputOptions, NetworkOptions, InputOptions):
     """Print, for each image, the probability that it is generated, and its logit."""
 
     def conflict(self) -> str | None:

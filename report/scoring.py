@@ -36,7 +36,7 @@ class Scorer(NamedTuple):
     precision: str
     crop_size: int | None  # None: whole images
     batch_size: int  # over all processes together
-    max_batch_pixels: int
+    max_batch_pixels: int  # of whole images
     num_workers: int
 
 
@@ -69,7 +69,7 @@ def score_images(
         distributed.world_size(),
         on_error,
         None if scorer.crop_size else image_sizes(samples, "sizes"),
-        scorer.max_batch_pixels,
+        None if scorer.crop_size else scorer.max_batch_pixels,
     )
     shape = len(samples.labels), len(variants)
     count = shape[0] * shape[1]
