@@ -57,6 +57,8 @@ def test_probability_is_the_sigmoid(logit: float) -> None:
         (HEADER + "a,x.png,1,high,\n", ["line 2", "logit", "high"]),
         (HEADER + "a,x.png,1\n", ["line 2", "logit"]),
         (HEADER + ",x.png,1,0.0,\n", ["line 2", "incomplete"]),
+        (HEADER + "a,x.png,1,0.0,\na,x.png,1,1.0,\n", ["x.png of a", "twice"]),
+        (HEADER + "a,x.png,1," + "0" * 200_000, ["no CSV"]),
     ],
 )
 def test_a_bad_file_is_named_with_line_and_column(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,16 @@ def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores
     """
     if not os.path.isfile(path):
         raise InputError(f"{flag} {path}: no such file")
+    try:
+        rows = _read(path)
+    except csv.Error as error:
+        raise InputError(f"{path}: is no CSV file ({error})") from error
+    if not rows:
+        raise InputError(f"{path}: holds no rows")
+    return {testset: _scores(path, testset, rows[testset]) for testset in rows}
+
+
+def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
     rows: dict[str, list[tuple[str, int, float]]] = {}
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
@@ -73,9 +84,7 @@ def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores
             if row["label"] not in ("0", "1"):
                 raise InputError(f"{where}: label is {row['label']!r}, not 0 or 1")
             rows.setdefault(testset, []).append((name, int(row["label"]), _logit(row, where)))
-    if not rows:
-        raise InputError(f"{path}: holds no rows")
-    return {testset: _scores(rows[testset]) for testset in rows}
+    return rows
 
 
 def _logit(row: dict[str, str], where: str) -> float:
@@ -88,8 +97,11 @@ def _logit(row: dict[str, str], where: str) -> float:
     return logit
 
 
-def _scores(rows: list[tuple[str, int, float]]) -> Scores:
+def _scores(file: str, testset: str, rows: list[tuple[str, int, float]]) -> Scores:
     paths, labels, logits = zip(*sorted(rows), strict=True)
+    for path, following in itertools.pairwise(paths):
+        if path == following:
+            raise InputError(f"{file}: the image {path} of {testset} is there twice")
     return Scores(list(paths), np.array(labels, np.uint8), np.array(logits, np.float64))
 
 
