@@ -96,9 +96,7 @@ def compare(
     shared = [
         name
         for name, (scores, _) in first.items()
-        if name in second
-        and scores.paths == second[name][0].paths
-        and np.array_equal(scores.labels, second[name][0].labels)
+        if name in second and scores.paths == second[name][0].paths
     ]
     rows = [_difference(name, [first[name][1]], [second[name][1]]) for name in shared]
     ranked = [row["testset"] for row in rows if not math.isnan(row["difference"])]

@@ -14,7 +14,7 @@ from data.degrade import variants
 from data.geometry import CentreCrop
 from data.images import UnreadableImage, open_image
 from data.loaders import eval_batches, image_sizes, train_batches
-from data.order import EpochBatches
+from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
 from data.transforms import eval_transform, train_transform, val_transform
 from networks.normalise import normalise
@@ -149,6 +149,19 @@ def test_known_sizes_fill_the_batches_across_the_whole_set(tmp_path: pathlib.Pat
     )
     assert [indices.tolist() for indices, _ in bounded] == [[3], [6], [1, 5], [0, 2], [4]]
     assert [error.path for error in errors] == [str(tmp_path / "0_real/9.png")] * 3
+
+
+def test_images_are_read_within_the_bound_and_batches_keep_it_where_headers_lie(
+    tmp_path: pathlib.Path,
+) -> None:
+    sizes = np.array([(height, width) for width, height in MIXED])
+    batches = batches_by_size(np.arange(10, 17), sizes, most_images=2, most_pixels=10**9)
+    assert batches == [[13, 16], [11, 15], [10, 12], [14]]
+    assert batches_by_size(np.arange(7), sizes, 3, 1) == [[i] for i in (3, 6, 1, 5, 0, 2, 4)]
+    assert batches_by_size(np.arange(7), sizes, 3, 1200) == [[3], [6], [1, 5], [0, 2], [4]]
+    dataset = EvalImages(mixed_sizes(tmp_path), [[], []])
+    unknown = eval_batches(dataset, 8, 0, False, max_pixels=1300)
+    assert [len(numbers) for numbers, _ in unknown] == [2, 2, 2, 2, 2, 2, 2]
 
 
 def test_an_image_is_decoded_once_for_all_its_variants(

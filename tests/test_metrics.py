@@ -129,6 +129,12 @@ def test_accuracy_is_scikit_learns() -> None:
     assert METRICS["accuracy"](labels, logits) == expected
 
 
+def test_a_probability_of_one_is_in_the_last_bin() -> None:
+    labels, logits = np.array([1, 1, 0, 0]), np.array([40.0, 3.5, 3.5, -40.0])
+    expected = slow_calibration_error(labels, logits)
+    assert METRICS["expected_calibration_error"](labels, logits) == pytest.approx(expected)
+
+
 def test_ranking_is_by_logit_where_float32_probabilities_tie() -> None:
     labels = np.array([0, 1, 0, 1], np.uint8)
     logits = np.array([20.0, 30.0, 25.0, 40.0])

@@ -54,6 +54,12 @@ def test_the_threshold_of_a_budget_is_the_lowest_that_keeps_it(budget: float, ti
         assert np.mean(reals > np.nextafter(threshold, -np.inf)) > budget or budget == 1.0
 
 
+def test_a_budget_that_floating_point_rounds_down_is_used_up() -> None:
+    assert 0.29 * 100 < 29
+    threshold = threshold_at_fpr(np.zeros(100, np.uint8), np.arange(100.0), 0.29)
+    assert sum(np.arange(100) > threshold) == 29
+
+
 def test_the_unsure_band_keeps_both_error_rates() -> None:
     labels, logits = scores(0, num=2000)
     for target in (None, 0.1):
@@ -113,6 +119,8 @@ def test_the_images_shown_are_left_out() -> None:
 
 def test_few_shots_want_images_and_scores_that_differ() -> None:
     assert math.isnan(few_shot_accuracy(np.ones(5), np.arange(5.0), 1))
+    assert math.isnan(few_shot_accuracy(np.array([0, 0, 1, 1, 1]), np.arange(5.0), 2))
+    assert few_shot_accuracy(np.array([0, 0, 1, 1, 1]), np.arange(5.0), 1) > 0.5
     assert math.isnan(few_shot_accuracy(np.array([0, 0, 1, 1]), np.ones(4), 1))
 
 

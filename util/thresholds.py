@@ -87,8 +87,6 @@ def calibrate(
     # The fakes' side is the same in a mirror, which also turns "above" into "at or above".
     low = float(np.nextafter(-threshold_at_fpr(1 - labels, -logits, rate), -np.inf))
     threshold = best_threshold(labels, logits) if target_fpr is None else high
-    if low >= high:  # few or no images overlap: nothing is unsure
-        low = high = threshold
     return Calibration(
         threshold,
         min(low, threshold),
