@@ -9,7 +9,6 @@ if __name__ == "__main__":
 import dataclasses
 import functools
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +29,7 @@ from report.robustness import read_robustness, robustness_rows
 from report.rows import Row, measure_testset
 from report.scoring import Scorer, score_testset
 from util import distributed, errors
+from util.console import warn
 from util.files import sha256
 from util.predictions import Scores, read_predictions, write_predictions
 from util.score_store import protocol_folder
@@ -232,12 +232,6 @@ def tell_unreadable(options: EvalOptions, about: About) -> int:
     more = f", {len(lost) - MOST_LISTED} more in metrics.json" if len(lost) > MOST_LISTED else ""
     warn(f"{len(lost)} images are not scored{more}; --skip_unreadable counts them and exits with 0")
     return 1
-
-
-def warn(text: str) -> None:
-    """One line on standard error, from the main process alone."""
-    if distributed.is_main():
-        print(f"eval.py: warning: {errors.one_line(text)}", file=sys.stderr)
 
 
 def _stem(path: str) -> str:

@@ -8,6 +8,7 @@ process, it would reach the main one wrapped in a traceback's text (data/loaders
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,12 +19,24 @@ from data.images import Pixels, UnreadableImage, open_image
 from data.order import Order
 from data.samples import Samples
 
+MOST_TRIES = 5  # images in a row that cannot be read: then it is no accident
 
-class TrainImages(Dataset[tuple[torch.Tensor, int] | UnreadableImage]):
+
+class TrainItem(NamedTuple):
+    """One image of a training batch."""
+
+    pixels: torch.Tensor  # (3, height, width) uint8
+    label: int
+    number: int  # which image it is
+    unreadable: list[UnreadableImage]  # those that it stands in for
+
+
+class TrainImages(Dataset[TrainItem | UnreadableImage]):
     """Image `(epoch, index)`: new draws in each epoch.
 
     The two images of a pair (`pairs`, (N, 2) indices) get the same draws, those of the first: the
-    same crop, blur and compression, so that nothing but the generator tells them apart.
+    same crop, blur and compression, so that nothing but the generator tells them apart. Where an
+    image cannot be read, another of its label is drawn in its place; it is told in the item.
     """
 
     def __init__(
@@ -34,15 +47,29 @@ class TrainImages(Dataset[tuple[torch.Tensor, int] | UnreadableImage]):
         if pairs is not None:
             self.draws_of[pairs[:, 1]] = pairs[:, 0]
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UnreadableImage:
-        """Return the image, (3, height, width) uint8, and its label."""
+    def __getitem__(self, key: tuple[int, int]) -> TrainItem | UnreadableImage:
+        """Return the image, or the last error where several others could not be read either."""
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, self.draws_of[index]))
-        try:
-            image = open_image(self.samples.path(index))
-        except UnreadableImage as error:
-            return error
-        return _applied(self.transform, image, rng), int(self.samples.labels[index])
+        unreadable: list[UnreadableImage] = []
+        chosen = index
+        while True:
+            try:
+                image = open_image(self.samples.path(chosen))
+            except UnreadableImage as error:
+                unreadable.append(error)
+                if len(unreadable) == MOST_TRIES:
+                    return error
+                chosen = self._another(epoch, index, len(unreadable))
+                continue
+            pixels = _applied(self.transform, image, rng)
+            return TrainItem(pixels, int(self.samples.labels[index]), chosen, unreadable)
+
+    def _another(self, epoch: int, index: int, attempt: int) -> int:
+        """Some image of the same label; drawn apart, so that no other draw of the run changes."""
+        rng = np.random.default_rng((self.seed, epoch, index, attempt))
+        labels = self.samples.labels
+        return int(rng.choice(np.flatnonzero(labels == labels[index])))
 
 
 class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):

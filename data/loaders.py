@@ -8,21 +8,31 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from data.dataset import EvalImages, TrainImages
+from data.dataset import EvalImages, TrainImages, TrainItem
 from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
+from util.errors import WORKER_KILLED, WorkError
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class TrainBatch(NamedTuple):
+    """What one training step gets."""
+
+    images: torch.Tensor  # (N, 3, crop, crop) uint8
+    targets: torch.Tensor  # (N,) int64
+    indices: list[int]  # which images these are
+    unreadable: list[UnreadableImage]  # those that others stand in for
 
 
 def raise_error(error: UnreadableImage) -> None:
@@ -32,13 +42,13 @@ def raise_error(error: UnreadableImage) -> None:
 
 def train_batches(
     dataset: TrainImages, batches: EpochBatches, num_workers: int, pin_memory: bool
-) -> Iterator[Batch]:
-    """Yield images (N, 3, crop, crop) uint8 and labels (N,) int64; raise UnreadableImage."""
-    for errors, batch in _read(
+) -> Iterator[TrainBatch]:
+    """Yield the batches in order; raise UnreadableImage where no other image can stand in."""
+    for batch in _read(
         dataset, num_workers, pin_memory, batch_sampler=batches, collate_fn=_stacked
     ):
-        for error in errors:
-            raise error
+        if isinstance(batch, UnreadableImage):
+            raise batch
         yield batch
 
 
@@ -89,8 +99,8 @@ def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
         return np.array(list(bar), np.int64).reshape(-1, 2)
 
 
-def _read(dataset: Any, num_workers: int, pin_memory: bool, **batching: Any) -> DataLoader[Any]:  # noqa: ANN401
-    return DataLoader(
+def _read(dataset: Any, num_workers: int, pin_memory: bool, **batching: Any) -> Iterator[Any]:  # noqa: ANN401
+    loader: DataLoader[Any] = DataLoader(
         dataset,
         num_workers=num_workers,
         pin_memory=pin_memory,
@@ -98,11 +108,25 @@ def _read(dataset: Any, num_workers: int, pin_memory: bool, **batching: Any) -> 
         generator=torch.Generator(),  # else torch's own is advanced, and a resumed run differs
         **batching,
     )
+    try:
+        yield from loader
+    except (ConnectionError, EOFError) as error:  # a worker was killed as it handed a batch over
+        if not num_workers or str(error).startswith("Caught"):  # raised in the worker's own code
+            raise
+        raise WorkError(WORKER_KILLED) from error
 
 
-def _stacked(items: list[Any]) -> tuple[list[UnreadableImage], Batch | None]:
-    errors, images = _apart(items)
-    return errors, None if errors else default_collate(images)
+def _stacked(items: list[TrainItem | UnreadableImage]) -> TrainBatch | UnreadableImage:
+    for item in items:
+        if isinstance(item, UnreadableImage):
+            return item
+    pixels, labels, indices, unreadable = zip(*items, strict=True)
+    return TrainBatch(
+        torch.stack(pixels),
+        torch.tensor(labels),
+        list(indices),
+        list(itertools.chain.from_iterable(unreadable)),
+    )
 
 
 def _by_size(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -47,7 +48,9 @@ def image_names(folder: str) -> Iterator[str]:
     """Paths of the images at any depth below `folder`, relative to it, "/" between parts."""
     for directory, subfolders, names in _walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        yield from (directory + name for name in names if is_image_name(name))
+        # most names end in a known ending as it stands, which is quick to see
+        images = [n for n in names if (n.endswith(ENDINGS) and n[0] != ".") or is_image_name(n)]
+        yield from [directory + name for name in images] if directory else images
 
 
 def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = True) -> Samples:
@@ -62,16 +65,24 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     for name in classes:
         if not os.path.isdir(os.path.join(root, name)):
             raise InputError(f"--classes: no folder {name} in {root}; {_found(root)}")
-    paths: list[str] = []
+    found: dict[str, list[str]] = {}  # a label folder with "/" at its end -> the images below it
     for name in dict.fromkeys(classes) or _classes(root):
         for folder in _label_folders(root, name, both_labels):
-            images = [f"{folder}/{image}" for image in image_names(os.path.join(root, folder))]
+            images = list(image_names(os.path.join(root, folder)))
             if not images:
                 raise InputError(f"{os.path.join(root, folder)}: no images ({' '.join(ENDINGS)})")
-            paths += images
-    paths.sort()
-    labels = np.array([label_of(path) for path in paths], np.uint8)
-    return Samples(root, np.array([os.fsencode(path) for path in paths]), labels)
+            found.setdefault(f"{folder}/", []).extend(images)
+    # Folder by folder, in their order, is the order of all paths. Many names joined are prefixed
+    # and encoded at once, at a fraction of the cost of one path at a time.
+    paths: list[bytes] = []
+    for folder, images in sorted(found.items()):
+        images.sort()
+        paths += os.fsencode(folder + f"\0{folder}".join(images)).split(b"\0")
+    if any(inner.startswith(outer) for outer, inner in itertools.pairwise(sorted(found))):
+        paths.sort()  # `classes` named a folder inside another's label folder: the labels agree
+    counts = [len(images) for _, images in sorted(found.items())]
+    labels = np.repeat(np.array([label_of(f) for f in sorted(found)], np.uint8), counts)
+    return Samples(root, np.array(paths), labels)
 
 
 def label_of(path: str) -> int:

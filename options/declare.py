@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
@@ -15,14 +15,22 @@ def option(
     check: Check | None = None,
     several: bool = False,
     positional: bool = False,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Any:  # noqa: ANN401
     """Declare one option. Its flag is the field's name, its type the field's annotation.
 
     `bool` makes a switch, `tuple[T, ...]` a comma list; `several`, one value per argument, as file
     names want it; `positional`, the same without a flag. `check` sees the parsed value and answers
-    what is wrong with it, as in "must be ...".
+    what is wrong with it, as in "must be ...". With `presets` (name -> field -> value) the option
+    is a comma list of their names, each of which changes the defaults of other options.
     """
-    metadata = {"help": help, "check": check, "several": several, "positional": positional}
+    metadata = {
+        "help": help,
+        "check": any_of(*presets) if presets else check,
+        "several": several,
+        "positional": positional,
+        "presets": presets or {},
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -56,6 +64,12 @@ def one_of(*names: str) -> Check:
         return None if fits else f"must be one of {', '.join(names)}"
 
     return check
+
+
+def any_of(*names: str) -> Check:
+    """For each name of a comma list, which may be empty."""
+    allowed = one_of(*names)
+    return lambda values: allowed(values) if values else None
 
 
 def span(low: float, high: float) -> Check:

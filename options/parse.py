@@ -35,6 +35,10 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
         check, value = field.metadata["check"], getattr(values, field.name)
         if check and (wrong := check(value)):
             parser.error(f"{_flag(field)} {wrong}, not {_shown(value)!r}")
+    for field in _fields(cls):
+        for name in getattr(values, field.name) if field.metadata["presets"] else ():
+            parser.set_defaults(**field.metadata["presets"][name])
+            values = parser.parse_args(argv)  # explicit flags override what a preset sets
     options = cls(**vars(values))
     if wrong := getattr(options, "conflict", lambda: None)():
         parser.error(wrong)

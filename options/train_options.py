@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from options.declare import above, at_least, between, file_name, one_of, option, span
 from options.machine import MachineOptions
+
+CLASSES = (  # of the paper's training set, in the order of the reference's command
+    *("airplane", "bird", "bicycle", "boat", "bottle", "bus", "car", "cat", "cow", "chair"),
+    *("diningtable", "dog", "person", "pottedplant", "motorbike", "tvmonitor", "train", "sheep"),
+    *("sofa", "horse"),
+)
+_BLUR = {"blur_sig": (0.0, 3.0)}
+_JPEG = {"jpg_method": ("cv2", "pil"), "jpg_qual": (30, 100)}
+# The rows of the paper's Table 2. Fewer classes make shorter epochs, hence the longer patience;
+# its choice of classes is not known to us, so the first ones of the list above are taken.
+PRESETS: dict[str, dict[str, Any]] = {
+    "no_aug": {"blur_prob": 0.0, "jpg_prob": 0.0},
+    "blur": {"blur_prob": 0.5, "jpg_prob": 0.0, **_BLUR},
+    "jpeg": {"blur_prob": 0.0, "jpg_prob": 0.5, **_JPEG},
+    "blur_jpg_0.5": {"blur_prob": 0.5, "jpg_prob": 0.5, **_BLUR, **_JPEG},
+    "blur_jpg_0.1": {"blur_prob": 0.1, "jpg_prob": 0.1, **_BLUR, **_JPEG},
+    "2class": {"classes": CLASSES[:2], "earlystop_epoch": 50},
+    "4class": {"classes": CLASSES[:4], "earlystop_epoch": 25},
+    "8class": {"classes": CLASSES[:8], "earlystop_epoch": 13},
+    "16class": {"classes": CLASSES[:16], "earlystop_epoch": 7},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Run."""
 
+    preset: tuple[str, ...] = option(
+        (),
+        f"the paper's settings by name, which other flags override: {', '.join(PRESETS)}; one of"
+        " the first five and one of the others go together",
+        presets=PRESETS,
+    )
+    dry_run: bool = option(False, "print all options, the number of images and of steps, and end")
     name: str = option("experiment_name", "name of the run, and of its folder", file_name)
     checkpoints_dir: str = option("./checkpoints", "the folder that holds the runs' folders")
     continue_train: bool = option(
@@ -30,6 +59,12 @@ class DataOptions:
     val_split: str = option("val", "folder of validation images inside --dataroot")
     classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
     class_bal: bool = option(False, "draw real and fake images equally often")
+    max_bad_fraction: float = option(
+        0.001,
+        "share of the training images that may be unreadable: each is named, and another of its"
+        " label stands in for it; with more, training ends",
+        between(0, 1),
+    )
     pairs: bool = option(
         False,
         "put each real image in one batch with the fake of the same name (the same path but for"
@@ -75,6 +110,9 @@ class NetworkOptions:
     init: str = option(
         "imagenet", "imagenet, scratch, or a weights file to start from (fine-tuning)"
     )
+    compile: bool = option(
+        False, "compile the network first (torch.compile); resuming is then exact to rounding only"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +132,17 @@ class OptimisationOptions:
     )
     earlystop_epoch: int = option(
         5, "plateau: how many epochs may fail to beat the best accuracy by 0.001", at_least(1)
+    )
+    accumulate: int = option(
+        1,
+        "split each batch into N parts that go through the network one after the other: a part's"
+        " memory, the same step (but for batch norm, whose statistics are then a part's)",
+        at_least(1),
+    )
+    ema: float = option(
+        0.0,
+        "validate and keep a moving average of the weights with this decay, as 0.999; 0: none",
+        between(0, 0.999999),
     )
     niter: int = option(10000, "most epochs", at_least(1))
     max_steps: int | None = option(None, "most optimiser steps; not given: no limit", at_least(1))
@@ -130,6 +179,8 @@ class TrainOptions(
             return "--pairs makes every batch balanced; leave out --class_bal"
         if self.pairs and self.batch_size % 2:
             return f"--pairs needs an even --batch_size, not {self.batch_size}"
+        if self.accumulate > self.batch_size:
+            return f"--accumulate {self.accumulate} is more than --batch_size {self.batch_size}"
         if self.continue_train and self.overwrite:
             return "--continue_train and --overwrite exclude each other"
         return None
@@ -140,5 +191,6 @@ def may_change(options: TrainOptions) -> set[str]:
     (where the schedule does not depend on the length) give it more to do.
     """
     names = {"name", "checkpoints_dir", "continue_train", "overwrite", "dataroot", "device", "init"}
+    names |= {"preset", "dry_run", "max_bad_fraction"}  # what a preset sets is compared itself
     names |= {"num_threads", "loss_freq", "save_latest_freq", "save_epoch_freq"}
     return names | ({"niter", "max_steps"} if options.schedule == "plateau" else set())

@@ -64,3 +64,12 @@ def assert_wrong_usage(result: subprocess.CompletedProcess[str], *words: str) ->
     assert result.stderr.count("\n") == 1, result.stderr
     for word in words:
         assert word in result.stderr
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` has started."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in text.split()]

@@ -5,27 +5,36 @@ from __future__ import annotations
 import csv
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 import torchvision
 
-from tests.conftest import ROOT, TOY_OPTIONS, Script, write_image
+from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
+from tests.toy_runs import assert_same_run, load
 
 
-def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
+def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    return subprocess.run(
+    return subprocess.Popen(
         [*command, "--standalone", *map(str, arguments)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-        check=False,
     )
+
+
+def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
+    process = start(*arguments)
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 @pytest.mark.parametrize("protocol", [["--no_crop"], ["--robustness", "--jpeg_qualities", "60"]])
@@ -72,3 +81,50 @@ def test_two_processes_train_one_run_and_continue_it(
     assert [row["total_steps"] for row in history] == ["3", "6"]
     checkpoint = torch.load(tmp_path / "run/model_epoch_latest.pth", weights_only=True)
     torchvision.models.resnet18(num_classes=1).load_state_dict(checkpoint["model"])
+
+
+def test_two_processes_killed_or_told_to_end_go_on_with_the_same_bits(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--name", "run", "--niter", 4]
+    arguments += ["--save_latest_freq", 1, "--continue_train", "--checkpoints_dir"]
+    whole = torchrun(*arguments, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    folder = tmp_path / "parts/run"
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = start(*arguments, tmp_path / "parts")
+        before = steps_done(folder)
+        while process.poll() is None and steps_done(folder) == before:
+            time.sleep(0.02)
+        if number == signal.SIGKILL:
+            for pid in (*children(process.pid), process.pid):
+                os.kill(pid, signal.SIGKILL)
+        else:
+            process.terminate()  # torchrun alone, which passes it on
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode != 0
+    assert "train.py: stopped: saved after" in stderr
+    rest = torchrun(*arguments, tmp_path / "parts")
+    assert rest.returncode == 0, rest.stderr
+    assert_same_run(tmp_path / "whole/run", folder)
+
+
+def steps_done(folder: pathlib.Path) -> int:
+    try:
+        return int(load(folder)["total_steps"])  # type: ignore[call-overload]
+    except FileNotFoundError:
+        return 0
+
+
+def test_the_failure_of_one_process_ends_all_with_its_message(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    for split in ("train", "val"):
+        shutil.copytree(toy / split, tmp_path / "data" / split)
+    bad = next((tmp_path / "data/train/cat/0_real").iterdir())
+    bad.write_bytes(b"junk")
+    arguments = ["train.py", *TOY_OPTIONS, "--dataroot", tmp_path / "data", "--name", "run"]
+    result = torchrun(*arguments, "--checkpoints_dir", tmp_path, "--niter", 2)
+    assert result.returncode != 0
+    assert "train.py: error: 1 of 24 training images could not be read" in result.stderr
+    assert str(bad) in result.stderr

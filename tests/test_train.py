@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -17,61 +12,9 @@ import torchvision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
-from options.parse import parse
-from options.train_options import TrainOptions
-from tests.conftest import ROOT, TOY_OPTIONS, Script, assert_wrong_usage
+from tests.conftest import TOY_OPTIONS, Script, assert_wrong_usage
+from tests.toy_runs import load, run_training
 from util import errors, run_folder
-
-TIMES = ("images_per_second",)
-
-
-def run_training(toy: pathlib.Path, out: pathlib.Path, *argv: object) -> pathlib.Path:
-    """Train in this process; return the run's folder."""
-    more = [str(value) for value in argv]
-    name = [] if "--name" in more else ["--name", "run"]
-    train.main(
-        parse(
-            TrainOptions,
-            [*TOY_OPTIONS, "--dataroot", str(toy), "--checkpoints_dir", str(out), *name, *more],
-        )
-    )
-    return out / (more[more.index("--name") + 1] if "--name" in more else "run")
-
-
-def load(folder: pathlib.Path, which: str = "latest") -> dict[str, object]:
-    loaded: dict[str, object] = torch.load(folder / f"model_epoch_{which}.pth", weights_only=True)
-    return loaded
-
-
-def assert_same_run(first: pathlib.Path, second: pathlib.Path) -> None:
-    """The same bits in network and optimiser, the same history but for the times."""
-    for which in ("latest", "best"):
-        one, other = load(first, which), load(second, which)
-        for part in ("model", "optimizer", "schedule", "random_state", "total_steps"):
-            assert_equal(one[part], other[part])
-    histories = [list(csv.DictReader((f / "history.csv").open())) for f in (first, second)]
-    for row in (*histories[0], *histories[1]):
-        for column in TIMES:
-            del row[column]
-    assert histories[0] == histories[1]
-
-
-def assert_equal(one: object, other: object) -> None:
-    if isinstance(one, torch.Tensor):
-        assert isinstance(other, torch.Tensor)
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert isinstance(other, dict)
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_equal(one[key], other[key])
-    elif isinstance(one, list):
-        assert isinstance(other, list)
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            assert_equal(a, b)
-    else:
-        assert one == other
 
 
 def test_a_run_writes_what_the_contract_says(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -120,57 +63,6 @@ def test_the_toy_is_learned(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
     assert float(history[-1]["lr"]) < 1e-4
 
 
-@pytest.mark.parametrize("stop_after", [2, 3, 4], ids=["mid-epoch", "epoch's end", "next epoch"])
-@pytest.mark.parametrize(
-    "extra", ["", "--schedule onecycle --class_bal --optim sgd --momentum 0.9"]
-)
-def test_an_interrupted_run_ends_with_the_same_bits(
-    toy: pathlib.Path,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stop_after: int,
-    extra: str,
-) -> None:
-    options = ("--niter", 2, "--blur_prob", 0.5, *extra.split())
-    whole = run_training(toy, tmp_path / "whole", *options)
-    with pytest.MonkeyPatch.context() as patch:
-        steps = 0
-        original = train.stop_if_not_finite
-
-        def count_and_interrupt(*arguments: object) -> None:
-            nonlocal steps
-            steps += 1
-            if steps == stop_after:
-                os.kill(os.getpid(), signal.SIGINT)
-            original(*arguments)
-
-        patch.setattr(train, "stop_if_not_finite", count_and_interrupt)
-        with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
-            run_training(toy, tmp_path / "parts", *options)
-    assert load(tmp_path / "parts/run")["total_steps"] == stop_after
-    parts = run_training(toy, tmp_path / "parts", *options, "--continue_train")
-    assert_same_run(whole, parts)
-
-
-def test_a_killed_run_goes_on_with_the_same_bits(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """SIGKILL in the middle of an epoch, in a process of its own, with workers."""
-    options = ["--niter", "3", "--num_threads", "1", "--jpg_prob", "0.5"]
-    base = [*TOY_OPTIONS, "--dataroot", str(toy), "--name", "run", *options]
-    run_training(toy, tmp_path / "whole", *options)
-    command = [sys.executable, "train.py", *base, "--checkpoints_dir", str(tmp_path / "parts")]
-    command += ["--save_latest_freq", "2", "--continue_train"]
-    latest = tmp_path / "parts/run" / run_folder.LATEST
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    while not latest.exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    killed_at = load(tmp_path / "parts/run")["total_steps"]
-    run_training(toy, tmp_path / "parts", *options, "--continue_train")
-    print(f"killed after a checkpoint at step {killed_at}")
-    assert_same_run(tmp_path / "whole/run", tmp_path / "parts/run")
-
-
 def test_an_existing_run_is_refused_continued_or_replaced(
     toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,18 +96,6 @@ def test_the_best_checkpoint_is_the_best_over_the_whole_run(
     assert rates == pytest.approx([1e-4] * 4 + [1e-5] * 2 + [1e-6] * 2)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(
-    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
-) -> None:
-    base = [*TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path, "--name", "run"]
-    options = ["--optim", "sgd", "--lr", "1e30", "--niter", 3, "--save_latest_freq", 1]
-    result = script("train.py", *base, *options)
-    assert result.returncode == 1
-    assert "train.py: error: the loss is" in result.stderr
-    assert "--lr" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 def test_wrong_input_ends_with_2_and_touches_nothing(
     toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
@@ -224,30 +104,6 @@ def test_wrong_input_ends_with_2_and_touches_nothing(
     assert_wrong_usage(script("train.py", *base, toy, "--classes", "cat,cow"), "cow", "cat, dog")
     assert_wrong_usage(script("train.py", *base, toy, "--init", "w.pth"), "w.pth")
     assert not (tmp_path / "new").exists()
-
-
-def test_ctrl_c_saves_and_exits_cleanly(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    command = [sys.executable, "train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
-    command += ["--checkpoints_dir", str(tmp_path), "--num_threads", "2", "--save_latest_freq", "1"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while not (tmp_path / "run" / run_folder.LATEST).exists() and process.poll() is None:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--continue_train goes on" in stderr.splitlines()[-1]
-    assert "Traceback" not in stderr
-
-
-def test_an_unreadable_training_image_is_named(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    for split in ("train", "val"):
-        for label in ("0_real", "1_fake"):
-            (tmp_path / f"d/{split}/c/{label}").mkdir(parents=True)
-            (tmp_path / f"d/{split}/c/{label}/x.png").write_bytes(b"junk")
-    with pytest.raises(errors.WorkError, match=r"x\.png: cannot be read"):
-        run_training(tmp_path / "d", tmp_path, "--num_threads", 1)
 
 
 def test_the_reference_command_trains_with_init_scratch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import warnings
 from typing import Any
 
@@ -13,18 +14,31 @@ from util.errors import InputError, WorkError
 from util.files import atomic_write
 
 
-def save_checkpoint(path: str, state: dict[str, Any]) -> None:
-    """Write `state` (plain values and tensors) to `path` in one step.
+def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> None:
+    """Write `state` (plain values and tensors) to `path` in one step; what was there before is
+    kept as `previous`, where that is given.
 
     Raises WorkError where the disk refuses; the file that was there before stays.
     """
     try:
         with atomic_write(path, "wb") as file:
             torch.save(state, file)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            if previous and os.path.exists(path):
+                _keep(path, previous)
+    except RuntimeError as error:  # torch reports a full disk so
         raise WorkError(
-            f"{path}: could not be saved ({error}); what it held before is unchanged"
+            f"{path}: could not be written ({error}); what it held before is unchanged"
         ) from error
+
+
+def _keep(path: str, previous: str) -> None:
+    """Give the file a second name, in one step; a copy, where the file system has no links."""
+    temporary = f"{previous}.{os.getpid()}.tmp"
+    try:
+        os.link(path, temporary)
+    except OSError:
+        shutil.copyfile(path, temporary)
+    os.replace(temporary, previous)
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:

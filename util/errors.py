@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable
 
@@ -16,24 +18,42 @@ class WorkError(Exception):
 
 
 class Interrupted(Exception):
-    """Ctrl-C came, and what there was has been saved. The message says how to go on."""
+    """Ctrl-C or SIGTERM came, and what there was has been saved. The message says how to go on."""
+
+    def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number  # as shells count: 130, or 143 for SIGTERM
 
 
-EXIT_CODES: dict[type[Exception], int] = {InputError: 2, WorkError: 1, Interrupted: 130}
+WORKER_KILLED = (
+    "the system killed a process that reads images, most likely for want of memory; try a smaller"
+    " --num_threads, or give more shared memory (docker run --shm-size=8g)"
+)
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run a script's `main` and exit: 0 done, 1 failed part-way, 2 wrong input, 130 interrupted.
+    """Run a script's `main` and exit: 0 done, 1 failed part-way, 2 wrong input, 130 interrupted,
+    143 told to end (SIGTERM).
 
     A foreseen failure is told in one line on standard error; any other keeps its traceback (1).
     """
     program = os.path.basename(sys.argv[0])
     try:
         sys.exit(main() or 0)
-    except tuple(EXIT_CODES) as error:
-        kind = "stopped" if isinstance(error, Interrupted) else "error"
-        print(f"{program}: {kind}: {one_line(error)}", file=sys.stderr)
-        sys.exit(EXIT_CODES[type(error)])
+    except (InputError, WorkError) as error:
+        print(f"{program}: error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except Interrupted as error:
+        print(f"{program}: stopped: {one_line(error)}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except RuntimeError as error:  # torch raises this one wherever the main process happens to be
+        if not re.match(
+            r"DataLoader worker .* (is killed by signal|exited unexpectedly)", str(error)
+        ):
+            raise
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else again for the next one, as we leave
+        print(f"{program}: error: {WORKER_KILLED}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print(f"{program}: stopped by Ctrl-C", file=sys.stderr)
         sys.exit(130)

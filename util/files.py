@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterator
 from typing import IO, Any
 
+from util.errors import WorkError
+
 
 @contextlib.contextmanager
 def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success flush it to disk and rename it to `path`.
 
-    On any error the temporary file is removed and what `path` held stays as it was. Text is
-    UTF-8 with "\\n" line ends; undecodable bytes of file names pass through unchanged.
+    On any error the temporary file is removed and what `path` held stays as it was; where the disk
+    refuses, this is a WorkError that says so. Text is UTF-8 with "\\n" line ends; undecodable
+    bytes of file names pass through unchanged.
     """
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -25,9 +28,14 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+    except BaseException as error:
+        with contextlib.suppress(OSError):
             os.remove(temporary)
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise WorkError(
+                f"{path}: could not be written ({reason}); what it held before is unchanged"
+            ) from error
         raise
 
 

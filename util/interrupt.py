@@ -1,4 +1,6 @@
-"""Ctrl-C as a question that a loop answers when it is ready to."""
+"""Ctrl-C, and the SIGTERM with which a cluster announces the end, as a question that a loop answers
+when it is ready to.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +9,24 @@ import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextlib.contextmanager
-def ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C came. A second one interrupts at once."""
-    came = False
+def stop_signals() -> Iterator[Callable[[], int]]:
+    """Yield a function that tells the number of the signal that came, or 0. A second Ctrl-C
+    interrupts at once.
+    """
+    came = 0
 
     def remember(signum: int, frame: FrameType | None) -> None:
         nonlocal came
-        came = True
+        came = signum
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = {stop: signal.signal(stop, remember) for stop in STOPS}
     try:
         yield lambda: came
     finally:
-        signal.signal(signal.SIGINT, before)
+        for stop, handler in before.items():
+            signal.signal(stop, handler)

@@ -14,10 +14,14 @@ import subprocess
 import sys
 from typing import Any
 
+from util.checkpoint import read_checkpoint
+from util.console import warn
 from util.errors import InputError
 from util.files import atomic_write
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
+PREVIOUS = "model_epoch_previous.pth"  # what LATEST was before
+UNFINISHED = "*.tmp"  # left by a run that was killed while it wrote one of these
 OWN_FILES = ("model_epoch_*.pth", "options.json", "run.json", "history.csv", "train", "val")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
@@ -41,6 +45,9 @@ def open_run(
         for path in found:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.makedirs(folder, exist_ok=True)
+    for pattern in OWN_FILES:
+        for path in pathlib.Path(folder).glob(f"{pattern}.{UNFINISHED}"):
+            path.unlink()
     goes_on = continue_run and os.path.exists(os.path.join(folder, LATEST))
     if goes_on:
         before = read_json(os.path.join(folder, "options.json"))
@@ -52,6 +59,20 @@ def open_run(
             changes = ", ".join(f"--{k} was {before[k]}, is {wanted[k]}" for k in differ)
             raise InputError(f"{folder}: cannot be continued with other options: {changes}")
     return goes_on
+
+
+def read_latest(folder: str) -> dict[str, Any]:
+    """The checkpoint to go on from: the latest or, where that is damaged (by a failing disk; a
+    kill leaves it whole), the one before. Raises InputError where neither can be read.
+    """
+    try:
+        return read_checkpoint(os.path.join(folder, LATEST))
+    except InputError as error:
+        previous = os.path.join(folder, PREVIOUS)
+        if not os.path.exists(previous):
+            raise
+        warn(f"{error}; going on from the one before it, {previous}")
+        return read_checkpoint(previous)
 
 
 def write_about(

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel
 
 
 @dataclasses.dataclass
@@ -21,6 +23,7 @@ class Progress:
     loss_sum: float = 0.0  # over the epoch under way
     seconds: float = 0.0  # spent on the epoch under way
     best_accuracy: float = -1.0
+    unreadable: list[str] = dataclasses.field(default_factory=list)  # training images met so far
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
 
 
@@ -32,12 +35,27 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     schedule: Any  # one of util/schedule.py
     scaler: torch.amp.GradScaler
+    average: AveragedModel | None  # moving average of the weights (--ema)
+    kind: dict[str, Any]  # of network: its arch and crop size, which eval.py takes
     progress: Progress = dataclasses.field(default_factory=Progress)
 
+    def in_use(self) -> nn.Module:
+        """The network to validate and to use: the averaged one, where there is one."""
+        return self.average.module if self.average else self.network
+
+    def is_plateau(self) -> bool:
+        """Whether the rate follows the validation accuracy, epoch by epoch."""
+        return isinstance(self.schedule, ReduceLROnPlateau)
+
     def checkpoint(self) -> dict[str, Any]:
-        """Plain values and tensors from which `resume` goes on with the same bits."""
+        """Plain values and tensors from which `resume` goes on with the same bits. "model" is the
+        network in use.
+        """
         return {
-            "model": self.network.state_dict(),
+            **self.kind,
+            "model": self.in_use().state_dict(),
+            "trained": self.network.state_dict() if self.average else None,
+            "num_averaged": int(self.average.n_averaged) if self.average else 0,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -48,7 +66,10 @@ class TrainingState:
 
     def resume(self, checkpoint: dict[str, Any]) -> None:
         """Take everything back from a `checkpoint`."""
-        self.network.load_state_dict(checkpoint["model"])
+        self.in_use().load_state_dict(checkpoint["model"])
+        if self.average:
+            self.network.load_state_dict(checkpoint["trained"])
+            self.average.n_averaged.fill_(checkpoint["num_averaged"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.schedule.load_state_dict(checkpoint["schedule"])
         self.scaler.load_state_dict(checkpoint["scaler"])

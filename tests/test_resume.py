@@ -1,0 +1,179 @@
+"""A run that is stopped, by whatever, and continued ends as one that was never stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pathlib
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+import train
+from tests.conftest import ROOT, TOY_OPTIONS
+from tests.toy_runs import assert_same_run, load, run_training
+from util import errors, run_folder
+
+
+@pytest.mark.parametrize("stop_after", [2, 3, 4], ids=["mid-epoch", "epoch's end", "next epoch"])
+@pytest.mark.parametrize(
+    "extra", ["", "--schedule onecycle --class_bal --optim sgd --momentum 0.9"]
+)
+def test_an_interrupted_run_ends_with_the_same_bits(
+    toy: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_after: int,
+    extra: str,
+) -> None:
+    options = ("--niter", 2, "--blur_prob", 0.5, *extra.split())
+    whole = run_training(toy, tmp_path / "whole", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        steps = 0
+        original = train.stop_if_not_finite
+
+        def count_and_interrupt(*arguments: object) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == stop_after:
+                os.kill(os.getpid(), signal.SIGINT)
+            original(*arguments)
+
+        patch.setattr(train, "stop_if_not_finite", count_and_interrupt)
+        with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
+            run_training(toy, tmp_path / "parts", *options)
+    assert load(tmp_path / "parts/run")["total_steps"] == stop_after
+    parts = run_training(toy, tmp_path / "parts", *options, "--continue_train")
+    assert_same_run(whole, parts)
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """SIGKILL in the middle of an epoch, in a process of its own, with workers."""
+    options = ["--niter", "3", "--num_threads", "1", "--jpg_prob", "0.5"]
+    base = [*TOY_OPTIONS, "--dataroot", str(toy), "--name", "run", *options]
+    run_training(toy, tmp_path / "whole", *options)
+    command = [sys.executable, "train.py", *base, "--checkpoints_dir", str(tmp_path / "parts")]
+    command += ["--save_latest_freq", "2", "--continue_train"]
+    latest = tmp_path / "parts/run" / run_folder.LATEST
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not latest.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    killed_at = load(tmp_path / "parts/run")["total_steps"]
+    run_training(toy, tmp_path / "parts", *options, "--continue_train")
+    print(f"killed after a checkpoint at step {killed_at}")
+    assert_same_run(tmp_path / "whole/run", tmp_path / "parts/run")
+
+
+def run_quietly(arguments: list[object]) -> None:
+    """In a process of its own, to be killed."""
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    torch.set_num_threads(1)
+    run_training(*arguments)  # type: ignore[arg-type]
+
+
+def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """A server process that has imported torch forks each run, so that a start takes no seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    options = ("--niter", 14, "--jpg_prob", 0.5, "--ema", 0.9, "--save_latest_freq", 1)
+    whole = run_training(toy, tmp_path / "whole", *options)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["train", "tests.toy_runs"])
+    folder, unreadable, seen = tmp_path / "parts/run", [], set()
+    done = threading.Event()
+
+    def poll() -> None:
+        while not done.is_set():
+            for which in ("latest", "previous", "best"):
+                try:
+                    seen.add(load(folder, which)["total_steps"])
+                except FileNotFoundError:
+                    pass
+                except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+                    unreadable.append(error)
+            time.sleep(0.02)
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    rng = random.Random(0)
+    arguments = [toy, tmp_path / "parts", *options, "--continue_train"]
+    kills, finished = 0, False
+    try:
+        while kills < 20 and not finished:
+            process = context.Process(target=run_quietly, args=(arguments,))
+            process.start()
+            process.join(rng.uniform(0.4, 2.0))
+            finished = process.exitcode == 0
+            if not finished:
+                process.kill()
+                process.join()
+                kills += 1
+    finally:
+        done.set()
+        reader.join()
+    if not finished:
+        run_training(*arguments)
+    torch.set_num_threads(threads)
+    assert kills == 20
+    assert not unreadable
+    assert len(seen) > 1  # the reader did read
+    assert_same_run(whole, folder)
+    assert not list(folder.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_save_and_exit_cleanly(
+    toy: pathlib.Path, tmp_path: pathlib.Path, number: int, code: int
+) -> None:
+    command = [sys.executable, "train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
+    command += ["--checkpoints_dir", str(tmp_path), "--num_threads", "2", "--save_latest_freq", "1"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (tmp_path / "run" / run_folder.LATEST).exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, number)  # as a terminal and a cluster do: to the workers, too
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "--continue_train goes on" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+
+
+def test_the_checkpoint_before_is_kept_and_stands_in_for_a_damaged_one(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run_training(toy, tmp_path / "whole", "--niter", 3)
+    folder = run_training(toy, tmp_path / "parts", "--niter", 2)
+    assert (load(folder, "previous")["total_steps"], load(folder)["total_steps"]) == (3, 6)
+    latest = folder / run_folder.LATEST
+    latest.write_bytes(latest.read_bytes()[:10_000])
+    run_training(toy, tmp_path / "parts", "--niter", 3, "--continue_train")
+    assert "going on from the one before" in capsys.readouterr().err
+    assert_same_run(whole, folder)
+    for which in ("latest", "previous"):
+        (folder / f"model_epoch_{which}.pth").write_bytes(b"")
+    with pytest.raises(errors.InputError, match="damaged"):
+        run_training(toy, tmp_path / "parts", "--niter", 4, "--continue_train")
+
+
+def test_what_a_killed_run_left_unfinished_is_removed(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = run_training(toy, tmp_path, "--max_steps", 1)
+    (folder / "model_epoch_latest.pth.123.tmp").write_bytes(b"half")
+    (folder / "mine.tmp").write_text("not ours")
+    run_training(toy, tmp_path, "--max_steps", 2, "--continue_train")
+    assert [path.name for path in folder.glob("*.tmp")] == ["mine.tmp"]

@@ -1,0 +1,24 @@
+"""What a script says to the person who started it, once, however many processes there are."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tqdm import tqdm
+
+from util import distributed
+from util.errors import one_line
+
+
+def say(text: str) -> None:
+    """Print from the main process alone."""
+    if distributed.is_main():
+        print(text, flush=True)
+
+
+def warn(text: str, everywhere: bool = False) -> None:
+    """One line on standard error, from the main process or (`everywhere`) from this one anyhow."""
+    if everywhere or distributed.is_main():
+        program = os.path.basename(sys.argv[0])
+        tqdm.write(f"{program}: warning: {one_line(text)}", file=sys.stderr)
