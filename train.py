@@ -22,6 +22,7 @@ from data.order import EpochBatches, batches_per_epoch, epoch_order
 from data.samples import fingerprint
 from networks.create import create_network
 from networks.device import autocast, choose_device
+from networks.freeze import fix, frozen_part
 from networks.normalise import normalise
 from training.build import build_datasets, build_state
 from training.epoch import finish_epoch, note_unreadable, save, stop_if_not_finite, validate
@@ -50,6 +51,8 @@ def main(options: TrainOptions) -> None:
         return
 
     network = create_network(options.arch, options.init).to(device)
+    frozen = frozen_part(network, options.arch, options.freeze)
+    fix(frozen)
     model: nn.Module = DistributedDataParallel(network) if world_size > 1 else network
     model = torch.compile(model) if options.compile else model  # type: ignore[assignment]
     loss_function = nn.BCEWithLogitsLoss()
@@ -91,6 +94,7 @@ def main(options: TrainOptions) -> None:
             start = time.perf_counter() - progress.seconds
             logged_step, logged_at = progress.total_steps, time.perf_counter()
             model.train()
+            fix(frozen)
             stopping = 0
             for batch in bar:
                 note_unreadable(progress, batch.unreadable, options.max_bad_fraction, len(labels))

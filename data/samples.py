@@ -98,6 +98,19 @@ def partner_of(path: str) -> str:
     return "/".join(parts)
 
 
+def at_most(samples: Samples, most: int, seed: int) -> Samples:
+    """At most `most` images of each folder, that is, of each class and label, chosen by a hash of
+    their names: real and fake images of the same name are both taken, or neither.
+    """
+    folders: dict[str, list[tuple[bytes, int]]] = {}
+    for index in range(len(samples.labels)):
+        folder, name = os.path.split(samples.relative(index))
+        draw = hashlib.blake2b(os.fsencode(f"{seed} {name}"), digest_size=8).digest()
+        folders.setdefault(folder, []).append((draw, index))
+    chosen = [index for draws in folders.values() for _, index in sorted(draws)[:most]]
+    return samples.take(np.array(sorted(chosen)))
+
+
 def fingerprint(samples: Samples) -> str:
     """A short hash of all names, which also tell the labels: the same names, the same hash."""
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]

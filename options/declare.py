@@ -46,8 +46,8 @@ def at_least(low: float) -> Check:
 
 
 def above(low: float) -> Check:
-    """`low` itself excluded."""
-    return lambda value: None if value > low else f"must be above {low}"
+    """`low` itself excluded; an option left at None passes."""
+    return lambda value: None if value is None or value > low else f"must be above {low}"
 
 
 def each(check: Check) -> Check:

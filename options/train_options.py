@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from options.declare import above, at_least, between, file_name, one_of, option, span
 from options.machine import MachineOptions
+
+
+def _freeze(value: str) -> str | None:
+    fits = re.fullmatch(r"none|backbone|stages:[1-9]\d*", value)
+    return None if fits else "must be none, backbone, or stages:N with N from 1"
+
 
 CLASSES = (  # of the paper's training set, in the order of the reference's command
     *("airplane", "bird", "bicycle", "boat", "bottle", "bus", "car", "cat", "cow", "chair"),
@@ -58,6 +65,12 @@ class DataOptions:
     train_split: str = option("train", "folder of training images inside --dataroot")
     val_split: str = option("val", "folder of validation images inside --dataroot")
     classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
+    max_images: int | None = option(
+        None,
+        "use at most N training images of each class and label (few-shot studies); which, follows"
+        " from the seed and their names",
+        at_least(1),
+    )
     class_bal: bool = option(False, "draw real and fake images equally often")
     max_bad_fraction: float = option(
         0.001,
@@ -110,6 +123,12 @@ class NetworkOptions:
     init: str = option(
         "imagenet", "imagenet, scratch, or a weights file to start from (fine-tuning)"
     )
+    freeze: str = option(
+        "none",
+        "what stays as it is: none; backbone (all but the last layer); stages:N (the stem and the"
+        " first N stages)",
+        _freeze,
+    )
     compile: bool = option(
         False, "compile the network first (torch.compile); resuming is then exact to rounding only"
     )
@@ -121,6 +140,7 @@ class OptimisationOptions:
 
     optim: str = option("adam", "adam or sgd", one_of("adam", "sgd"))
     lr: float = option(0.0001, "learning rate (onecycle: its peak)", above(0))
+    head_lr: float | None = option(None, "learning rate of the last layer [as --lr]", above(0))
     beta1: float = option(0.9, "first momentum of adam", between(0, 0.9999))
     momentum: float = option(0.0, "Nesterov momentum of sgd", between(0, 0.9999))
     weight_decay: float = option(0.0, "L2 penalty", at_least(0))

@@ -79,7 +79,7 @@ def run_quietly(arguments: list[object]) -> None:
         os.dup2(nothing.fileno(), 1)
         os.dup2(nothing.fileno(), 2)
     torch.set_num_threads(1)
-    run_training(*arguments)  # type: ignore[arg-type]
+    run_training(*arguments)
 
 
 def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(

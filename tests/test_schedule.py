@@ -63,7 +63,7 @@ def test_progress_below_a_thousandth_counts_as_none_and_the_best_outlives_a_drop
 def test_one_cycle_rises_to_the_peak_and_falls_to_nothing() -> None:
     sgd = optimizer(0.05)
     sgd.step()
-    schedule = one_cycle(sgd, 0.05, total_steps=100)
+    schedule = one_cycle(sgd, total_steps=100)
     seen = []
     for _ in range(100):
         seen.append(sgd.param_groups[0]["lr"])

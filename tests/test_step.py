@@ -34,9 +34,9 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     split = load(run_training(toy, tmp_path, "--name", "split", *options, "--accumulate", parts))
     start = create_again()
     for key, value in whole["model"].items():  # type: ignore[attr-defined]
-        torch.testing.assert_close(split["model"][key], value, rtol=0, atol=1e-6)  # type: ignore[index]
+        torch.testing.assert_close(split["model"][key], value, rtol=0, atol=1e-6)
         assert (value - start[key]).abs().max() > 1e-4  # it did train
-    losses = [load_["progress"]["history"][0]["loss"] for load_ in (whole, split)]  # type: ignore[index]
+    losses = [load_["progress"]["history"][0]["loss"] for load_ in (whole, split)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
@@ -54,7 +54,7 @@ def test_the_moving_average_is_that_of_a_plain_loop(
     def spied(state: object, folder: str, name: str) -> None:
         if name.endswith("latest.pth"):
             states.append({k: v.clone() for k, v in state.network.state_dict().items()})  # type: ignore[attr-defined]
-        original(state, folder, name)  # type: ignore[arg-type]
+        original(state, folder, name)
 
     monkeypatch.setattr(train, "save", spied)
     options = ("--max_steps", 2, "--save_latest_freq", 1, "--lr", 0.01, "--ema", 0.75)
@@ -63,9 +63,9 @@ def test_the_moving_average_is_that_of_a_plain_loop(
     for key, first in states[0].items():
         if first.is_floating_point():  # the first step starts the average
             expected = 0.75 * first + 0.25 * states[1][key]
-            torch.testing.assert_close(final["model"][key], expected, rtol=1e-5, atol=1e-6)  # type: ignore[index]
-            assert torch.equal(final["trained"][key], states[1][key])  # type: ignore[index]
-    assert not torch.equal(final["model"]["fc.weight"], final["trained"]["fc.weight"])  # type: ignore[index]
+            torch.testing.assert_close(final["model"][key], expected, rtol=1e-5, atol=1e-6)
+            assert torch.equal(final["trained"][key], states[1][key])
+    assert not torch.equal(final["model"]["fc.weight"], final["trained"]["fc.weight"])
 
 
 def test_a_run_with_parts_and_an_average_resumes_to_the_bit(

@@ -12,8 +12,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Order, find_pairs
-from data.samples import find_samples
+from data.samples import at_most, find_samples
 from data.transforms import train_transform, val_transform
+from networks.create import NETWORKS
 from options.train_options import TrainOptions
 from util import schedule
 from util.training_state import TrainingState
@@ -31,6 +32,8 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Orde
     flip = not options.no_flip
     train_steps = train_transform(load_size, crop_size, interpolation, blur, jpeg, flip)
     val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
+    if options.max_images:
+        train_samples = at_most(train_samples, options.max_images, options.seed)
     pairs = find_pairs(train_samples) if options.pairs else None
     train_set = TrainImages(train_samples, train_steps, options.seed, pairs)
     return train_set, EvalImages(val_samples, [val_steps], options.seed), pairs
@@ -45,17 +48,16 @@ def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> Tr
         "weight_decay": options.weight_decay,
         "fused": True,  # one kernel for the step: on a CPU over four times as fast
     }
+    groups = parameter_groups(network, options)
     optimizer: torch.optim.Optimizer
     if options.optim == "adam":
         betas = (options.beta1, 0.999)
-        optimizer = torch.optim.Adam(network.parameters(), betas=betas, **common)
+        optimizer = torch.optim.Adam(groups, betas=betas, **common)
     else:
         momentum = options.momentum
-        optimizer = torch.optim.SGD(
-            network.parameters(), momentum=momentum, nesterov=momentum > 0, **common
-        )
+        optimizer = torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, **common)
     if options.schedule == "onecycle":
-        rate: Any = schedule.one_cycle(optimizer, options.lr, max_steps)
+        rate: Any = schedule.one_cycle(optimizer, max_steps)
     else:
         rate = schedule.plateau(optimizer, options.earlystop_epoch)
     device = next(network.parameters()).device
@@ -66,3 +68,16 @@ def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> Tr
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     kind = {"arch": options.arch, "crop_size": options.cropSize}
     return TrainingState(network, optimizer, rate, scaler, average, kind)
+
+
+def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict[str, Any]]:
+    """The parameters that are trained: one group or, where the last layer has a rate of its own
+    (--head_lr), two.
+    """
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if options.head_lr is None:
+        return [{"params": trained}]
+    head = list(network.get_submodule(NETWORKS[options.arch].head).parameters())
+    rest = [p for p in trained if all(p is not own for own in head)]
+    own = {"params": head, "lr": options.head_lr}
+    return [{"params": rest}, own] if rest else [own]

@@ -31,9 +31,11 @@ def plateau_ended(optimizer: Optimizer) -> bool:
     return rate < MIN_RATE and not math.isclose(rate, MIN_RATE)  # 1e-4 x 0.1 x 0.1 is not exact
 
 
-def one_cycle(optimizer: Optimizer, peak: float, total_steps: int) -> OneCycleLR:
-    """Smith and Topin 2017: up to `peak` over three tenths of the steps, then down to nearly zero.
+def one_cycle(optimizer: Optimizer, total_steps: int) -> OneCycleLR:
+    """Smith and Topin 2017: up to the rate that the optimiser has, over three tenths of the steps,
+    then down to nearly zero.
 
     Momentum stays as it is. Step it after each optimiser step.
     """
-    return OneCycleLR(optimizer, peak, total_steps=total_steps, cycle_momentum=False)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, peaks, total_steps=total_steps, cycle_momentum=False)
