@@ -11,7 +11,7 @@ DEMO_TRAIN := --name demo --dataroot $(MINI) --init scratch --loadSize 64 --crop
 	--precision bf16 --loss_freq 25
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test bench lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ demo: setup ## the whole experiment in miniature: build images, train, sweep, pr
 	$(BIN)/python eval.py --model_path checkpoints/demo/model_epoch_latest.pth --dataroot $(MINI)/test --name demo
 
 test: setup lint ## the whole test suite, linters and types first
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+bench: setup ## measure against the reference recipe, into docs/benchmarks.md: some ten minutes
+	$(BIN)/python -m benchmarks
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check --quiet .

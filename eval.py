@@ -18,6 +18,7 @@ from data.testsets import benchmark_note, paper_order
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.gradcam import gradcam
+from networks.inference import for_inference
 from networks.weights import read_weights
 from report.build import warnings, write_csv, write_page, write_tables
 from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
@@ -50,8 +51,9 @@ def score_testsets(options: EvalOptions) -> int:
     testsets = find_testsets(options.dataroot, options.testsets)
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch
+    network = create_trained(arch, weights).to(device)
     scorer = Scorer(
-        create_trained(arch, weights).to(device),
+        for_inference(network, options.compile),
         device,
         options.precision,
         None if options.no_crop else options.cropSize or weights.crop_size,
@@ -107,7 +109,7 @@ def score_testsets(options: EvalOptions) -> int:
         done = f"{len(model.scores)} of {len(testsets)} test sets are in {folder}"
         raise errors.Interrupted(f"{done}; the same command goes on where it stopped") from error
     if distributed.is_main() and model.scores:
-        explain = functools.partial(gradcam, scorer.network, arch, device=device)
+        explain = functools.partial(gradcam, network, arch, device=device)
         explain_if_asked = explain if options.gradcam else None
         finish(options, folder, [model], calibration, robustness, explain_if_asked)
         if not num_new:

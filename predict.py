@@ -17,6 +17,7 @@ from data.images import UnreadableImage
 from data.samples import find_images
 from networks.create import create_trained
 from networks.device import choose_device
+from networks.inference import for_inference
 from networks.predict import progress_bar
 from networks.weights import read_weights
 from report.scoring import Scorer, score_images
@@ -34,8 +35,9 @@ def main(options: PredictOptions) -> int:
     samples = find_images(options.paths, options.recursive)
     weights = read_weights(options.model_path)
     calibration = fitting_calibration(options) if options.threshold else None
+    network = create_trained(options.arch or weights.arch, weights).to(device)
     scorer = Scorer(
-        create_trained(options.arch or weights.arch, weights).to(device),
+        for_inference(network, options.compile),
         device,
         options.precision,
         options.cropSize,

@@ -38,6 +38,9 @@ class NetworkOptions:
 
     model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
     arch: str = option("", "the network [as the checkpoint says, else resnet50]")
+    compile: bool = option(
+        False, "compile the network first (torch.compile): faster after the first minute"
+    )
     max_batch_pixels: int = option(
         1 << 22,
         "most pixels in a batch of whole images: bounds memory where they are large (ResNet-50"

@@ -41,7 +41,7 @@ def test_frozen_parts_do_not_move_by_a_bit_and_all_others_do(
     end = load(run_training(toy, tmp_path, *options))["model"]
     for key, value in start.items():  # type: ignore[attr-defined]
         if value.is_floating_point():
-            moved = not torch.equal(value, end[key])  # type: ignore[index]
+            moved = not torch.equal(value, end[key])
             assert moved == key.startswith(moves), key
 
 
@@ -67,10 +67,10 @@ def test_the_last_layer_learns_at_its_own_rate(toy: pathlib.Path, tmp_path: path
     assert len(rest["params"]) + 2 == len(list(network.parameters()))
     flags = ("--optim", "sgd", "--schedule", "onecycle", "--niter", 4, "--lr", 0.01)
     checkpoint = load(run_training(toy, tmp_path, *flags, "--head_lr", 0.2))
-    groups = checkpoint["optimizer"]["param_groups"]  # type: ignore[index]
+    groups = checkpoint["optimizer"]["param_groups"]
     assert [group["max_lr"] for group in groups] == [0.01, 0.2]
     plateau = load(run_training(toy, tmp_path, "--name", "p", "--head_lr", 0.2, "--niter", 1))
-    rates = [group["lr"] for group in plateau["optimizer"]["param_groups"]]  # type: ignore[index]
+    rates = [group["lr"] for group in plateau["optimizer"]["param_groups"]]
     assert rates == [1e-4, 0.2]
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from options.benchmark_options import BenchmarkOptions, BenchOptions, ListingOptions
 from options.eval_options import EvalOptions
 from options.minibench_options import BuildOptions, GeneratorOptions, SheetOptions
 from options.parse import parse
@@ -16,12 +17,16 @@ from options.train_options import TrainOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
 
 SCRIPTS = {"train.py": TrainOptions, "eval.py": EvalOptions, "predict.py": PredictOptions}
+BENCHMARKS = ("loading", "training_step", "sweep", "whole_images")
 COMMANDS = {
     **SCRIPTS,
     "minibench/build.py": BuildOptions,
     "minibench/train_generators.py": GeneratorOptions,
     "minibench/contact_sheet.py": SheetOptions,
     "report/spectra.py": SpectraOptions,
+    **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
+    "benchmarks/listing.py": ListingOptions,
+    "benchmarks/__main__.py": BenchOptions,
 }
 
 
@@ -53,6 +58,26 @@ def test_the_reference_training_commands_parse_verbatim(prob: str) -> None:
     assert (options.init, options.lr, options.batch_size) == ("imagenet", 1e-4, 64)
 
 
+@pytest.mark.parametrize("prob", ["0.5", "0.1"])
+def test_a_preset_is_the_references_command(prob: str) -> None:
+    flags = "--blur_sig 0.0,3.0 --jpg_method cv2,pil --jpg_qual 30,100"
+    long = parse(TrainOptions, f"--blur_prob {prob} --jpg_prob {prob} {flags}".split())
+    short = parse(TrainOptions, ["--preset", f"blur_jpg_{prob}"])
+    assert dataclasses.replace(short, preset=()) == long
+
+
+def test_presets_combine_and_explicit_flags_override_them() -> None:
+    options = parse(TrainOptions, ["--blur_prob", "0.2", "--preset", "4class,blur_jpg_0.5"])
+    assert (options.blur_prob, options.jpg_prob) == (0.2, 0.5)
+    assert options.classes == ("airplane", "bird", "bicycle", "boat")
+    assert options.earlystop_epoch == 25
+    for name, patience in (("2class", 50), ("8class", 13), ("16class", 7)):
+        chosen = parse(TrainOptions, ["--preset", name])
+        assert (len(chosen.classes), chosen.earlystop_epoch) == (int(name[:-5]), patience)
+    mine = parse(TrainOptions, ["--preset", "2class", "--classes", "cat", "--earlystop_epoch", "5"])
+    assert (mine.classes, mine.earlystop_epoch) == (("cat",), 5)
+
+
 def test_options_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         parse(TrainOptions, []).lr = 1.0
@@ -77,6 +102,9 @@ def test_options_are_frozen() -> None:
         ("--pairs --batch_size 3", ["--batch_size", "even"]),
         ("--pairs --class_bal", ["--class_bal"]),
         ("--continue_train --overwrite", ["--overwrite"]),
+        ("--preset best", ["--preset", "blur_jpg_0.5"]),
+        ("--accumulate 65", ["--accumulate 65", "--batch_size 64"]),
+        ("--ema 1", ["--ema", "between 0"]),
         ("--blur_porb 0.5", ["--blur_porb", "--blur_prob"]),
         ("--blur_pro 0.5", ["--blur_pro ", "--blur_prob"]),
         ("--blurprob=0.5", ["--blurprob", "--blur_prob"]),
@@ -109,14 +137,17 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_read_by_its_script(name: str) -> None:
+    files = [ROOT / name, *([ROOT / "training/build.py"] if name == "train.py" else [])]
     read = {
         node.attr
-        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "options"
     }
-    assert {field.name for field in dataclasses.fields(COMMANDS[name])} == read
+    fields = dataclasses.fields(COMMANDS[name])
+    assert {f.name for f in fields if not f.metadata["presets"]} == read  # those are the parser's
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -130,7 +161,7 @@ def test_help_names_every_option(name: str, script: Script) -> None:
 
 @pytest.mark.parametrize(
     "cls",
-    ["train_options", "eval_options", "predict_options", "minibench_options", "spectra_options"],
+    [f"{n}_options" for n in ("train", "eval", "predict", "minibench", "spectra", "benchmark")],
 )
 def test_options_import_the_standard_library_only(cls: str) -> None:
     code = (

@@ -1,0 +1,131 @@
+"""Listing the training files, and a worker's memory: `python -m benchmarks.listing`."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from benchmarks import reference
+from benchmarks.profiles import python_profile
+from benchmarks.timing import Row, alternate, compare, explained, show
+from data.samples import find_samples
+from options.benchmark_options import ListingOptions
+from options.parse import parse
+from util.errors import run
+
+CLASSES = 20
+LABELS = ("0_real", "1_fake")
+TARGET = 3.0
+MOST_GROWTH = 1.0  # MB that count as flat
+SMAPS = "/proc/self/smaps_rollup"
+
+
+def make_skeleton(root: str, files: int) -> int:
+    """Empty files in CLASSES classes with two labels; returns how many."""
+    each = files // (CLASSES * len(LABELS))
+    for number in range(CLASSES):
+        for label in LABELS:
+            folder = os.path.join(root, f"class{number:02}", label)
+            os.makedirs(folder)
+            for image in range(each):
+                os.close(os.open(f"{folder}/{image:05}.png", os.O_CREAT | os.O_WRONLY))
+    return each * CLASSES * len(LABELS)
+
+
+def private_megabytes() -> float:
+    """The memory that belongs to this process alone."""
+    with open(SMAPS, encoding="ascii") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
+
+
+def growth(access: Callable[[int], object], count: int) -> float:
+    """Megabytes that a forked worker comes to own while it accesses every index once."""
+    receive, send = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context("fork")  # as PyTorch's workers on Linux
+    worker = context.Process(target=_access_all, args=(access, count, send))
+    worker.start()
+    grown = float(receive.recv())
+    worker.join()
+    return grown
+
+
+def _access_all(access: Callable[[int], object], count: int, send: Connection) -> None:
+    access(0)
+    before = private_megabytes()
+    for index in range(count):
+        access(index)
+    send.send(private_megabytes() - before)
+
+
+def memory_row(root: str, count: int, rounds: int) -> Row:
+    """What the reference's list of tuples grows a worker by, and what our array does."""
+    folders, samples = reference.listing(root).datasets, find_samples(root)
+    tuples = [item for folder in folders for item in folder.samples]  # type: ignore[attr-defined]
+    for folder in folders:  # or each string would have two owners
+        folder.samples = folder.imgs = []  # type: ignore[attr-defined]
+    theirs, ours = [], []
+    for _ in range(rounds):
+        theirs.append(growth(tuples.__getitem__, count))
+        ours.append(growth(samples.path, count))
+    ratios = [a / max(b, 0.1) for a, b in zip(theirs, ours, strict=True)]
+    return Row(
+        f"memory that one worker's epoch over {count:,} files adds",
+        "MB",
+        statistics.median(theirs),
+        statistics.median(ours),
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+        rounds,
+        f"at most {MOST_GROWTH:g} MB",
+        max(ours) <= MOST_GROWTH,
+        "ratio: growth there over growth here, below 0.1 MB taken as 0.1",
+    )
+
+
+def main() -> None:
+    """Measure both on a skeleton of the training set, on a warm file cache."""
+    options = parse(ListingOptions)
+    with tempfile.TemporaryDirectory() as root:
+        count = make_skeleton(root, 400 if options.quick else options.files)
+        ours = functools.partial(find_samples, root)
+        sides: dict[str, Callable[[], object]] = {
+            "reference": functools.partial(reference.listing, root),
+            "ours": ours,
+        }
+        seconds = alternate(sides, options.rounds)
+        row = compare(
+            f"listing {count:,} training files",
+            "s",
+            seconds["reference"],
+            seconds["ours"],
+            TARGET,
+        )
+        rows = [explained(row, functools.partial(_details, root, row, ours), options.quick)]
+        if os.path.exists(SMAPS):
+            memory = memory_row(root, count, min(options.rounds, 5))
+            rows.append(explained(memory, lambda: memory.note, options.quick))
+        else:
+            print("memory: left out: it is measured on Linux alone")
+    show(rows, options.json)
+
+
+def _details(root: str, row: Row, ours: Callable[[], object]) -> str:
+    def names_only() -> list[int]:
+        return [len(names) for _, _, names in os.walk(root)]
+
+    walked = statistics.median(alternate({"walk": names_only}, 5)["walk"])
+    return (
+        f"The target leaves {row.reference / TARGET:.2f} s. Reading the names from the folders"
+        f" alone (os.walk) takes {walked:.2f} s. Ours, by cProfile (which slows calls):\n\n"
+        + python_profile(ours)
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,92 @@
+"""Training images per second and core: `python -m benchmarks.loading`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+import time
+from collections.abc import Callable
+
+import cv2
+import torch
+
+from benchmarks import reference
+from benchmarks.material import crops, write_images
+from benchmarks.profiles import python_profile
+from benchmarks.timing import Row, alternate, compare, explained, show
+from data.augment import Blur, Jpeg
+from data.dataset import TrainImages
+from data.images import open_image
+from data.samples import find_samples
+from data.transforms import train_transform
+from options.benchmark_options import BenchmarkOptions
+from options.parse import parse
+from util.errors import run
+
+PROB = 0.5
+TARGETS = {".png": 1.8, ".jpg": 3.0}
+
+
+def train_images(folder: str) -> TrainImages:
+    """Our data set, as train.py builds it for the paper's augmentation."""
+    blur, jpeg = Blur(PROB, (0.0, 3.0)), Jpeg(PROB, (30, 100), ("cv2", "pil"))
+    steps = train_transform(256, 224, ("bilinear",), blur, jpeg, flip=True)
+    return TrainImages(find_samples(folder), steps, seed=0)
+
+
+def measure(folder: str, ending: str, count: int, rounds: int, quick: bool) -> Row:
+    """Both ways from files of one kind to tensors."""
+    folder = os.path.join(folder, ending[1:])
+    paths = write_images(folder, crops(count, 256, 256), ending)
+    load, dataset = reference.train_loader(PROB), train_images(folder)
+    epochs = iter(range(10**9))  # new draws in each round, on both sides
+
+    def ours() -> None:
+        epoch = next(epochs)
+        for index in range(count):
+            dataset[epoch, index]
+
+    sides = {"reference": lambda: [load(path) for path in paths], "ours": ours}
+    seconds = alternate(sides, rounds)
+    row = compare(
+        f"training images, 256x256 {ending[1:].upper()}, blur and JPEG at {PROB}",
+        "images/s per core",
+        seconds["reference"],
+        seconds["ours"],
+        TARGETS[ending],
+        rate_of=count,
+    )
+    return explained(row, functools.partial(_details, ours, paths, row), quick)
+
+
+def _details(ours: Callable[[], None], paths: list[str], row: Row) -> str:
+    decoding = {"PIL (`data/images.py`)": open_image, "OpenCV": cv2.imread}
+    times = {}
+    for name, decode in decoding.items():
+        start = time.perf_counter()
+        for path in paths:
+            decode(path)  # type: ignore[operator]
+        times[name] = 1e3 * (time.perf_counter() - start) / len(paths)
+    told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in times.items())
+    return (
+        f"An image takes {1e3 / row.reference:.2f} ms there and {1e3 / row.ours:.2f} ms here; the"
+        f" target leaves {1e3 / row.reference / TARGETS[os.path.splitext(paths[0])[1]]:.2f} ms."
+        f" Decoding the file alone: {told}. Ours, by cProfile, of {len(paths)} images:\n\n"
+        + python_profile(ours)
+    )
+
+
+def main() -> None:
+    """Measure both kinds of files on one core."""
+    options = parse(BenchmarkOptions)
+    cv2.setNumThreads(0)  # as in our workers, on both sides
+    torch.set_num_threads(1)  # as torch does in workers
+    count = 4 if options.quick else 240
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure(folder, ending, count, options.rounds, options.quick) for ending in TARGETS]
+    show(rows, options.json)
+
+
+if __name__ == "__main__":
+    run(main)

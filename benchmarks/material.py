@@ -1,0 +1,87 @@
+"""What the benchmarks run on: crops of the miniature benchmark's photographs, networks whose
+logits mean something.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from benchmarks import reference
+from data.images import Pixels, open_image
+from networks.create import create_network
+from networks.normalise import normalise
+
+PHOTOGRAPHS = os.path.join(os.path.dirname(__file__), "..", "minibench", "photos")
+LABELS = ("0_real", "1_fake")
+
+
+@functools.cache
+def photographs() -> list[Pixels]:
+    """The photographs that hold a square of 400, in the order of their names."""
+    paths = sorted(glob.glob(os.path.join(PHOTOGRAPHS, "*.jpg")))
+    return [image for image in map(open_image, paths) if min(image.shape[:2]) >= 400]
+
+
+def crops(count: int, height: int, width: int, seed: int = 0) -> list[Pixels]:
+    """`count` crops of real photographs, (height, width, 3), the same for the same seed."""
+    rng = np.random.default_rng((seed, height, width))
+    found = []
+    for number in range(count):
+        image = photographs()[number % len(photographs())]
+        top = rng.integers(image.shape[0] - height, endpoint=True)
+        left = rng.integers(image.shape[1] - width, endpoint=True)
+        found.append(image[top : top + height, left : left + width])
+    return found
+
+
+def write_images(folder: str, images: Sequence[Pixels], ending: str) -> list[str]:
+    """Write the images as real and fake ones in turn, ".png" or ".jpg" (of quality 95)."""
+    paths = []
+    for number, image in enumerate(images):
+        path = os.path.join(folder, LABELS[number % 2], f"{number:04}{ending}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Image.fromarray(image).save(path, quality=95)
+        paths.append(path)
+    return paths
+
+
+def labelled_images(count: int, size: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops, and each again with every second row darker, as a trace of upsampling, by so little
+    in some that it hardly shows. (count, 3, size, size) uint8; labels (count,) float32, 0 and 1 in
+    turn.
+    """
+    rng = np.random.default_rng((seed, size))
+    images = []
+    for image in crops(count // 2, size, size, seed):
+        traced = image.astype(int)
+        traced[::2] -= rng.integers(1, 25)
+        images += [image, traced.clip(0, 255).astype(np.uint8)]
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    return pixels, torch.arange(count) % 2 * 1.0
+
+
+def trained_network(arch: str, steps: int, size: int = 64, batch: int = 32) -> nn.Module:
+    """The reference's network in evaluation mode after a short training on `labelled_images`: its
+    logits mean something, as those of random weights do not.
+    """
+    torch.manual_seed(0)
+    network = create_network(arch).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-4, fused=True)
+    for step in range(steps):
+        images, labels = labelled_images(batch, size, seed=step + 1)
+        logits = network(normalise(images)).squeeze(1)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    plain = reference.network(arch)
+    plain.load_state_dict(network.state_dict())
+    return plain.eval()

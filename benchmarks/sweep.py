@@ -1,0 +1,117 @@
+"""Scoring centre crops: `python -m benchmarks.sweep`."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+from tqdm import tqdm
+
+from benchmarks.material import labelled_images, trained_network
+from benchmarks.profiles import torch_profile
+from benchmarks.timing import Row, alternate, compare, explained, show
+from networks.inference import for_inference
+from networks.normalise import normalise
+from networks.predict import Logits, predict
+from options.benchmark_options import BenchmarkOptions
+from options.parse import parse
+from util.errors import InputError, run
+from util.metrics import measure
+
+CPU = torch.device("cpu")
+FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, steps of training before
+# name -> (compiled, precision, target)
+SIDES = {
+    "fp32": (False, "fp32", 1.5),
+    "fp32, --compile": (True, "fp32", 2.0),
+    "bf16": (False, "bf16", 3.0),
+    "bf16, --compile": (True, "bf16", 4.0),
+}
+
+
+@torch.no_grad()
+def plain_logits(network: nn.Module, batches: list[torch.Tensor]) -> Logits:
+    """The reference's logits of normalised batches, which its workers make."""
+    return np.concatenate([network(batch).squeeze(1).numpy() for batch in batches])
+
+
+def our_logits(network: nn.Module, batches: list[torch.Tensor], precision: str) -> Logits:
+    """Ours of batches (N, 3, H, W) uint8, by way of networks/predict.py."""
+    ends = np.cumsum([len(batch) for batch in batches])
+    numbered = (
+        (torch.arange(int(end) - len(batch), int(end)), batch)
+        for end, batch in zip(ends, batches, strict=True)
+    )
+    return predict(network, numbered, int(ends[-1]), CPU, precision, tqdm(disable=True))
+
+
+def our_sides(
+    network: nn.Module, batches: list[torch.Tensor]
+) -> tuple[dict[str, Callable[[], Logits]], dict[str, float]]:
+    """Each of SIDES that this machine can run on `batches`; the seconds its first run took."""
+    sides: dict[str, Callable[[], Logits]] = {}
+    first: dict[str, float] = {}
+    for name, (compiled, precision, _) in SIDES.items():
+        start = time.perf_counter()
+        try:
+            fast = for_inference(network, compile=compiled)
+            sides[name] = functools.partial(our_logits, fast, batches, precision)
+            sides[name]()
+        except InputError as error:
+            sides.pop(name, None)
+            print(f"{name}: left out: {error}")
+        first[name] = time.perf_counter() - start
+    return sides, first
+
+
+def closeness(plain: Logits, ours: Logits, labels: np.ndarray) -> str:
+    """How far our logits of the same images are from the plain network's."""
+    shift = measure(labels, ours)["ap"] - measure(labels, plain)["ap"]
+    return (
+        f"largest difference of a logit {np.abs(ours - plain).max():.2g} (they span"
+        f" {np.ptp(plain):.1f}), rank correlation {spearmanr(plain, ours).statistic:.5f},"
+        f" AP {measure(labels, plain)['ap']:.4f} {shift:+.4f}"
+    )
+
+
+def main() -> None:
+    """Measure the plain network, and ours in both precisions, compiled and not."""
+    options = parse(BenchmarkOptions)
+    arch, batch, size, steps = ("resnet18", 4, 64, 1) if options.quick else FULL
+    network = trained_network(arch, steps)
+    images, labels = labelled_images(4 * batch, size)
+    batches = list(images.split(batch))  # the first is timed; all tell how close the logits are
+    normalised = [normalise(images).contiguous() for images in batches]
+    plain = plain_logits(network, normalised)
+    timed = batches[:1]
+    sides, first = our_sides(network, timed)
+    seconds = alternate(
+        {"reference": lambda: plain_logits(network, normalised[:1]), **sides}, options.rounds
+    )
+    rows: list[Row] = []
+    for name, side in sides.items():
+        compiled, precision, target = SIDES[name]
+        ours = our_logits(side.args[0], batches, precision)  # type: ignore[attr-defined]
+        note = closeness(plain, ours, labels.numpy())
+        if compiled:
+            note += f"; compiling took {first[name]:.0f} s"
+        row = compare(
+            f"scoring, {arch}, crops of {size}, {name}",
+            "images/s",
+            seconds["reference"],
+            seconds[name],
+            target,
+            rate_of=batch,
+            note=note,
+        )
+        rows.append(explained(row, functools.partial(torch_profile, side), options.quick))
+    show(rows, options.json)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,76 @@
+"""A training step of ResNet-50: `python -m benchmarks.training_step`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from benchmarks import reference
+from benchmarks.material import labelled_images
+from benchmarks.profiles import torch_profile
+from benchmarks.timing import alternate, compare, explained, show
+from networks.create import create_network
+from networks.device import autocast
+from networks.normalise import normalise
+from options.benchmark_options import BenchmarkOptions
+from options.parse import parse
+from util.errors import run
+
+TARGETS = {"fp32": 1.5, "bf16": 3.0}
+CPU = torch.device("cpu")
+
+
+def our_step(arch: str, precision: str, images: torch.Tensor, labels: torch.Tensor) -> Callable:
+    """The step of train.py on one batch, (N, 3, H, W) uint8: what changes the time of it."""
+    network = create_network(arch).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+
+    def step() -> float:
+        with autocast(CPU, precision):
+            logits = network(normalise(images))
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def main() -> None:
+    """Measure the reference's step, and ours in both precisions."""
+    options = parse(BenchmarkOptions)
+    arch, batch, size = ("resnet18", 2, 64) if options.quick else ("resnet50", 16, 224)
+    images, labels = labelled_images(batch, size)
+    network = reference.network(arch).train()
+    sides: dict[str, Callable[[], object]] = {
+        "reference": functools.partial(
+            reference.train_step,
+            network,
+            reference.adam(network),
+            normalise(images).contiguous(),  # the workers did that
+            labels,
+        ),
+        **{name: our_step(arch, name, images, labels) for name in TARGETS},
+    }
+    seconds = alternate(sides, options.rounds)
+    rows = []
+    for name, target in TARGETS.items():
+        row = compare(
+            f"training step, {arch}, {batch} images of {size}x{size}, {name}",
+            "images/s",
+            seconds["reference"],
+            seconds[name],
+            target,
+            rate_of=batch,
+            note="the reference's in fp32" if name == "bf16" else "",
+        )
+        rows.append(explained(row, functools.partial(torch_profile, sides[name]), options.quick))
+    show(rows, options.json)
+
+
+if __name__ == "__main__":
+    run(main)

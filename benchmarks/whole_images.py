@@ -1,0 +1,61 @@
+"""Scoring whole images of mixed sizes: `python -m benchmarks.whole_images`."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from benchmarks import reference
+from benchmarks.material import crops, trained_network, write_images
+from benchmarks.profiles import torch_profile
+from benchmarks.timing import alternate, compare, explained, show
+from data.loaders import raise_error
+from data.samples import find_samples
+from networks.inference import for_inference
+from options.benchmark_options import BenchmarkOptions
+from options.parse import parse
+from report.scoring import Scorer, score_images
+from util.errors import run
+
+SIZES = ((200, 300), (256, 256), (300, 200), (320, 320), (400, 300))  # height, width
+TARGET = 1.3
+
+
+def main() -> None:
+    """Measure one image at a time against batches of one size, both reading in one process."""
+    options = parse(BenchmarkOptions)
+    arch, each, steps = ("resnet18", 2, 1) if options.quick else ("resnet50", 12, 20)
+    images = [image for height, width in SIZES for image in crops(each, height, width)]
+    mixed = np.random.default_rng(0).permutation(len(images))
+    network = trained_network(arch, steps)
+    with tempfile.TemporaryDirectory() as folder:
+        write_images(folder, [images[number] for number in mixed], ".png")
+        samples = find_samples(folder)
+        paths = [samples.path(index) for index in range(len(samples.labels))]
+        scorer = Scorer(
+            for_inference(network), torch.device("cpu"), "fp32", None, 64, 1 << 22, num_workers=0
+        )
+        one_by_one = functools.partial(reference.score_one_by_one, network, paths)
+        bar = tqdm(disable=True)
+        by_size = functools.partial(score_images, scorer, samples, [[]], bar, raise_error)
+        furthest = float(np.abs(by_size()[:, 0] - one_by_one()).max())
+        seconds = alternate({"reference": one_by_one, "ours": by_size}, options.rounds)
+        row = compare(
+            f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",
+            "images/s",
+            seconds["reference"],
+            seconds["ours"],
+            TARGET,
+            rate_of=len(paths),
+            note=f"largest difference of a logit {furthest:.2g}",
+        )
+        row = explained(row, functools.partial(torch_profile, by_size), options.quick)
+    show([row], options.json)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from benchmarks import listing, reference, timing
+from benchmarks.__main__ import SCRIPTS, document, machine
+from benchmarks.material import crops, labelled_images, trained_network, write_images
+from benchmarks.timing import Row, alternate, compare, explained
+from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
+from networks.normalise import MEAN, STD, normalise
+from tests.conftest import ROOT, write_image
+from util.metrics import measure
+
+
+def test_the_reference_blurs_as_scipy_in_uint8(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = crops(1, 64, 48)[0]
+    monkeypatch.setattr(random, "random", iter([0.0, 0.9]).__next__)  # blur, no JPEG
+    monkeypatch.setattr(random, "uniform", lambda low, high: low + 0.6 * (high - low))
+    blurred = np.asarray(reference.Degrade(0.5)(Image.fromarray(pixels)))
+    np.testing.assert_array_equal(blurred, blur_scipy(pixels, 1.8))
+    assert (blurred != pixels).any()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_reference_compresses_with_both_encoders(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    pixels = crops(1, 64, 48)[0]
+    monkeypatch.setattr(random, "random", iter([0.9, 0.0]).__next__)
+    monkeypatch.setattr(random, "choice", lambda methods: methods[number])
+    monkeypatch.setattr(random, "randint", lambda low, high: {(30, 100): 40}[low, high])
+    compressed = np.asarray(reference.Degrade(0.5)(Image.fromarray(pixels)))
+    np.testing.assert_array_equal(compressed, (jpeg_cv2, jpeg_pil)[number](pixels, 40))
+
+
+def test_without_chance_the_reference_is_torchvisions(tmp_path: pathlib.Path) -> None:
+    write_image(tmp_path / "a.png", 1, (80, 64))
+    steps = [transforms.Resize(40), transforms.RandomCrop(32), transforms.RandomHorizontalFlip()]
+    plain = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+    torch.manual_seed(5)
+    expected = plain(Image.open(tmp_path / "a.png").convert("RGB"))
+    torch.manual_seed(5)
+    found = reference.train_loader(0.0, 40, 32)(str(tmp_path / "a.png"))
+    assert torch.equal(found, expected)
+    whole = reference.whole_loader()(str(tmp_path / "a.png"))
+    pixels = torch.from_numpy(np.array(Image.open(tmp_path / "a.png"))).permute(2, 0, 1)
+    assert torch.equal(whole, normalise(pixels[None])[0])
+
+
+def test_the_reference_lists_all_files(tmp_path: pathlib.Path) -> None:
+    assert listing.make_skeleton(str(tmp_path), 130) == 120
+    assert len(reference.listing(str(tmp_path))) == 120
+
+
+def test_material_is_written_as_real_and_fake(tmp_path: pathlib.Path) -> None:
+    images = crops(4, 64, 64)
+    paths = write_images(str(tmp_path), images, ".png")
+    assert [pathlib.Path(path).parent.name for path in paths] == ["0_real", "1_fake"] * 2
+    for path, image in zip(paths, images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), image)
+
+
+def test_the_network_of_the_sweep_has_learned_something() -> None:
+    network = trained_network("resnet18", steps=60, size=32)
+    assert not network.training
+    images, labels = labelled_images(64, 32)
+    with torch.no_grad():
+        logits = network(normalise(images)).squeeze(1).numpy()
+    assert measure(labels.numpy(), logits)["ap"] > 0.7
+
+
+def test_sides_take_turns_after_a_run_untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(clock)))
+    ran: list[str] = []
+    seconds = alternate({"a": lambda: ran.append("a"), "b": lambda: ran.append("b")}, 2)
+    assert ran == ["a", "b", "a", "b", "a", "b"]
+    assert seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+
+
+def test_the_ratio_is_the_median_of_the_rounds() -> None:
+    row = compare("x", "images/s", [6.0, 8.0, 10.0], [2.0, 4.0, 2.0], target=3, rate_of=16)
+    assert (row.ratio, row.low, row.high, row.rounds) == (3.0, 2.0, 5.0, 3)
+    assert (row.reference, row.ours) == (2.0, 8.0)
+    assert row.met is True
+    slow = compare("x", "s", [6.0, 8.0], [2.0, 4.0], target=2.6)
+    assert (slow.reference, slow.ours, slow.ratio, slow.met) == (7.0, 3.0, 2.5, False)
+    assert explained(slow, lambda: "why", quick=False).details == "why"
+    assert explained(row, lambda: "why", quick=False).details == ""
+    assert explained(slow, lambda: "why", quick=True).met is None
+
+
+def test_the_document_tells_what_was_not_met() -> None:
+    met = compare("fast", "s", [2.0], [1.0], target=2, note="so close")
+    slow = Row("slow", "s", 1.0, 1.0, 1.0, 0.9, 1.1, 5, "3 x", False, details="| profile |")
+    text = document([met, slow], ["- a machine"])
+    assert "| fast | s | 2 | 1 | 2.00 | 2.00 to 2.00 | 2 x | met |" in text
+    assert "| slow | s | 1 | 1 | 1.00 | 0.90 to 1.10 | 3 x | not met |" in text
+    assert "- fast: so close." in text
+    assert "## Not met: slow\n\n| profile |" in text
+    assert "Not met: fast" not in text
+    assert "torch" in "\n".join(machine())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_runs_and_prints_its_rows(name: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "rows.json"
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--rounds", "1"]
+    result = subprocess.run(
+        [*command, "--json", str(path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(path.read_text())
+    assert rows
+    for row in rows:
+        assert f"{row['what']}: reference" in result.stdout
+        assert row["met"] is None
+        assert row["reference"] >= 0
+        assert row["ours"] >= 0
