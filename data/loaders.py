@@ -152,5 +152,6 @@ def _apart(items: list[Any]) -> tuple[list[UnreadableImage], list[Any]]:
 
 
 def _start_worker(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    for stop in (signal.SIGINT, signal.SIGTERM):  # sent to all; the main process is to answer
+        signal.signal(stop, signal.SIG_IGN)
     cv2.setNumThreads(0)  # the workers are the parallelism; threads of their own only compete

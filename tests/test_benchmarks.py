@@ -74,7 +74,7 @@ def test_material_is_written_as_real_and_fake(tmp_path: pathlib.Path) -> None:
 def test_the_network_of_the_sweep_has_learned_something() -> None:
     network = trained_network("resnet18", steps=60, size=32)
     assert not network.training
-    images, labels = labelled_images(64, 32)
+    images, labels = labelled_images(256, 32)
     with torch.no_grad():
         logits = network(normalise(images)).squeeze(1).numpy()
     assert measure(labels.numpy(), logits)["ap"] > 0.7

@@ -31,7 +31,7 @@ def train_images(root: pathlib.Path, seed: int = 0) -> TrainImages:
 def all_batches(dataset: TrainImages, workers: int, epoch: int = 3) -> list[torch.Tensor]:
     order = np.arange(len(dataset.samples.labels))
     batches = EpochBatches(order, epoch, 6, 0, 4, 0, 1)
-    return [images for images, _ in train_batches(dataset, batches, workers, pin_memory=False)]
+    return [batch.images for batch in train_batches(dataset, batches, workers, False)]
 
 
 def test_pixels_do_not_depend_on_the_number_of_workers(toy: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from report.drawing import Drawing
 from report.html import write_html
 from report.page import Mistake, Page, Table
+from util.errors import WorkError
 from util.predictions import Scores
 
 HOSTILE = [
@@ -303,7 +304,7 @@ def test_a_failed_write_leaves_the_old_report(
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(WorkError, match="no space"):
         write_html(str(path), make_page())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -115,7 +115,11 @@ def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
         while kills < 20 and not finished:
             process = context.Process(target=run_quietly, args=(arguments,))
             process.start()
-            process.join(rng.uniform(0.4, 2.0))
+            if kills % 4 == 0:  # however slow the machine, every fourth gets somewhere
+                before = len(seen)
+                while len(seen) == before and process.is_alive():
+                    process.join(0.01)
+            process.join(rng.uniform(0.0, 1.5))
             finished = process.exitcode == 0
             if not finished:
                 process.kill()
@@ -129,7 +133,7 @@ def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
     torch.set_num_threads(threads)
     assert kills == 20
     assert not unreadable
-    assert len(seen) > 1  # the reader did read
+    assert len(seen) >= 5  # the reader did read
     assert_same_run(whole, folder)
     assert not list(folder.glob("*.tmp"))
 
@@ -167,6 +171,15 @@ def test_the_checkpoint_before_is_kept_and_stands_in_for_a_damaged_one(
         (folder / f"model_epoch_{which}.pth").write_bytes(b"")
     with pytest.raises(errors.InputError, match="damaged"):
         run_training(toy, tmp_path / "parts", "--niter", 4, "--continue_train")
+
+
+def test_a_kill_between_keeping_the_old_and_writing_the_new_leaves_no_link_behind(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = run_training(toy, tmp_path, "--max_steps", 1)
+    os.link(folder / run_folder.LATEST, folder / run_folder.PREVIOUS)
+    run_training(toy, tmp_path, "--max_steps", 2, "--continue_train")
+    assert not list(folder.glob("*.tmp"))
 
 
 def test_what_a_killed_run_left_unfinished_is_removed(

@@ -33,6 +33,8 @@ def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> Non
 
 def _keep(path: str, previous: str) -> None:
     """Give the file a second name, in one step; a copy, where the file system has no links."""
+    if os.path.exists(previous) and os.path.samefile(path, previous):
+        return  # killed after this step before; renaming one of two links does nothing
     temporary = f"{previous}.{os.getpid()}.tmp"
     try:
         os.link(path, temporary)
