@@ -33,7 +33,7 @@ demo: setup ## the whole experiment in miniature: build images, train, sweep, pr
 test: setup lint ## the whole test suite, linters and types first
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-bench: setup ## measure against the reference recipe, into docs/benchmarks.md: some ten minutes
+bench: setup ## measure against the reference recipe, into docs/benchmarks.md; alone on the machine
 	$(BIN)/python -m benchmarks
 
 lint: setup ## ruff and mypy

@@ -22,6 +22,7 @@ from networks.predict import progress_bar
 from networks.weights import read_weights
 from report.scoring import Scorer, score_images
 from util import errors
+from util.console import warn
 from util.files import sha256
 from util.predictions import probability
 from util.thresholds import Calibration, read_calibration
@@ -86,7 +87,7 @@ def fitting_calibration(options: PredictOptions) -> Calibration:
     if theirs and calibration.crop_size != options.cropSize:
         size = calibration.crop_size
         fit = f"centre crops: give --cropSize {size}" if size else "whole images: no --cropSize"
-        print(f"predict.py: warning: the threshold was learned on {fit}", file=sys.stderr)
+        warn(f"the threshold was learned on {fit}")
     return calibration
 
 

@@ -13,13 +13,12 @@ from multiprocessing.connection import Connection
 from benchmarks import reference
 from benchmarks.profiles import python_profile
 from benchmarks.timing import Row, alternate, compare, explained, show
-from data.samples import find_samples
+from data.samples import LABELS, find_samples
 from options.benchmark_options import ListingOptions
 from options.parse import parse
 from util.errors import run
 
 CLASSES = 20
-LABELS = ("0_real", "1_fake")
 TARGET = 3.0
 MOST_GROWTH = 1.0  # MB that count as flat
 SMAPS = "/proc/self/smaps_rollup"

@@ -16,11 +16,12 @@ from torch import nn
 
 from benchmarks import reference
 from data.images import Pixels, open_image
+from data.samples import LABELS
 from networks.create import create_network
 from networks.normalise import normalise
 
 PHOTOGRAPHS = os.path.join(os.path.dirname(__file__), "..", "minibench", "photos")
-LABELS = ("0_real", "1_fake")
+REAL_AND_FAKE = tuple(LABELS)
 
 
 @functools.cache
@@ -46,7 +47,7 @@ def write_images(folder: str, images: Sequence[Pixels], ending: str) -> list[str
     """Write the images as real and fake ones in turn, ".png" or ".jpg" (of quality 95)."""
     paths = []
     for number, image in enumerate(images):
-        path = os.path.join(folder, LABELS[number % 2], f"{number:04}{ending}")
+        path = os.path.join(folder, REAL_AND_FAKE[number % 2], f"{number:04}{ending}")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Image.fromarray(image).save(path, quality=95)
         paths.append(path)

@@ -133,10 +133,11 @@ def _by_size(
     items: list[Any], most_images: int, most_pixels: int
 ) -> tuple[list[UnreadableImage], list[Batch]]:
     """Images differ in size, whole ones and rescaled ones: those of one size make batches."""
-    errors, images = _apart(items)
+    errors = [item for item in items if isinstance(item, UnreadableImage)]
     groups: dict[torch.Size, list[tuple[int, torch.Tensor]]] = {}
-    for number, image in itertools.chain.from_iterable(images):
-        groups.setdefault(image.shape, []).append((number, image))
+    for item in items:
+        for number, image in () if isinstance(item, UnreadableImage) else item:
+            groups.setdefault(image.shape, []).append((number, image))
     batches = []
     for (_, height, width), group in groups.items():
         size = max(1, min(most_images, most_pixels // (height * width)))
@@ -144,11 +145,6 @@ def _by_size(
             numbers = torch.tensor([number for number, _ in part])
             batches.append((numbers, torch.stack([image for _, image in part])))
     return errors, batches
-
-
-def _apart(items: list[Any]) -> tuple[list[UnreadableImage], list[Any]]:
-    errors = [item for item in items if isinstance(item, UnreadableImage)]
-    return errors, [item for item in items if not isinstance(item, UnreadableImage)]
 
 
 def _start_worker(worker: int) -> None:

@@ -74,14 +74,15 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
             found.setdefault(f"{folder}/", []).extend(images)
     # Folder by folder, in their order, is the order of all paths. Many names joined are prefixed
     # and encoded at once, at a fraction of the cost of one path at a time.
+    folders = sorted(found)
     paths: list[bytes] = []
-    for folder, images in sorted(found.items()):
-        images.sort()
-        paths += os.fsencode(folder + f"\0{folder}".join(images)).split(b"\0")
-    if any(inner.startswith(outer) for outer, inner in itertools.pairwise(sorted(found))):
+    for folder in folders:
+        names = f"\0{folder}".join(sorted(found[folder]))
+        paths += os.fsencode(folder + names).split(b"\0")
+    if any(inner.startswith(outer) for outer, inner in itertools.pairwise(folders)):
         paths.sort()  # `classes` named a folder inside another's label folder: the labels agree
-    counts = [len(images) for _, images in sorted(found.items())]
-    labels = np.repeat(np.array([label_of(f) for f in sorted(found)], np.uint8), counts)
+    counts = [len(found[folder]) for folder in folders]
+    labels = np.repeat(np.array([label_of(f) for f in folders], np.uint8), counts)
     return Samples(root, np.array(paths), labels)
 
 

@@ -26,7 +26,7 @@ def option(
     """
     metadata = {
         "help": help,
-        "check": any_of(*presets) if presets else check,
+        "check": each(one_of(*presets)) if presets else check,
         "several": several,
         "positional": positional,
         "presets": presets or {},
@@ -64,12 +64,6 @@ def one_of(*names: str) -> Check:
         return None if fits else f"must be one of {', '.join(names)}"
 
     return check
-
-
-def any_of(*names: str) -> Check:
-    """For each name of a comma list, which may be empty."""
-    allowed = one_of(*names)
-    return lambda values: allowed(values) if values else None
 
 
 def span(low: float, high: float) -> Check:

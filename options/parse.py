@@ -38,7 +38,7 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     for field in _fields(cls):
         for name in getattr(values, field.name) if field.metadata["presets"] else ():
             parser.set_defaults(**field.metadata["presets"][name])
-            values = parser.parse_args(argv)  # explicit flags override what a preset sets
+    values = parser.parse_args(argv)  # again: explicit flags override what a preset has set
     options = cls(**vars(values))
     if wrong := getattr(options, "conflict", lambda: None)():
         parser.error(wrong)

@@ -20,9 +20,9 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from report.drawing import FAKE, MODELS, REAL
+from report.rows import Row
 from util.predictions import Scores
 
-Row = dict[str, Any]
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 COLUMNS = 5  # of small multiples at most: a panel stays legible on a printed page

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from report.model import Model, caption
 from report.rows import MEAN, Row
+from report.tables import SPREAD, by_testset
 from report.tables import per_cent as per_cent_with
 from util.errors import one_line
 
@@ -27,13 +28,12 @@ def latex(models: Sequence[Model]) -> str:
 
     The best AP of a row is bold, where there are several to choose from.
     """
-    rows_of = [{row["testset"]: row for row in model.rows()} for model in models]
+    names, rows_of = by_testset(models)
     columns = [(model.name, rows, "") for model, rows in zip(models, rows_of, strict=True)]
     if any("published_ap" in row for row in rows_of[0].values()):
         columns.append(("published", rows_of[0], "published_"))
-    names = [n for n in dict.fromkeys(n for rows in rows_of for n in rows) if n != MEAN]
     lines = [
-        "% \\usepackage{booktabs} in the preamble. In brackets the 95 % bootstrap interval.",
+        f"% \\usepackage{{booktabs}} in the preamble. In brackets the {SPREAD} bootstrap interval.",
         *(f"% {model.name}: {one_line(caption(model.about, model.scores))}" for model in models),
         "\\begin{tabular}{l" + "lr" * len(columns) + "}",
         "\\toprule",

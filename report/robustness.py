@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from data.degrade import variant_name
-from report.rows import Row, seed_of
-from util.bootstrap import bootstrap, interval
+from report.rows import Row, counts, intervals, seed_of
+from util.bootstrap import bootstrap
 from util.metrics import accuracy, average_precision
 from util.predictions import Scores
 
@@ -25,20 +25,22 @@ def robustness_rows(
     `scores` are by variant name (data/degrade.py). All are drawn with the same seed: the same
     images at each level, so that a curve does not jump by the draw.
     """
-    rows = []
-    for degradation, steps in levels.items():
-        for level in steps:
-            labels, logits = scores[variant_name(degradation, level)][1:]
-            num_fake = int((labels == 1).sum())
-            row: Row = {"testset": testset, "degradation": degradation, "level": f"{level:g}"}
-            row |= {"num_real": len(labels) - num_fake, "num_fake": num_fake}
-            drawn = bootstrap(labels, logits, resamples, seed_of(testset))
-            for figure, metric in (("ap", average_precision), ("accuracy", accuracy)):
-                ends = interval(drawn[figure]) if figure in drawn else (math.nan, math.nan)
-                row |= {figure: metric(labels, logits)}
-                row |= {f"{figure}_low": ends[0], f"{figure}_high": ends[1]}
-            rows.append(row)
-    return rows
+    figures = {name: _figures(testset, scored, resamples) for name, scored in scores.items()}
+    return [
+        {"testset": testset, "degradation": degradation, "level": f"{level:g}"}
+        | figures[variant_name(degradation, level)]
+        for degradation, steps in levels.items()
+        for level in steps
+    ]
+
+
+def _figures(testset: str, scores: Scores, resamples: int) -> Row:
+    _, labels, logits = scores
+    drawn = bootstrap(labels, logits, resamples, seed_of(testset))
+    row = counts(labels)
+    for figure, metric in (("ap", average_precision), ("accuracy", accuracy)):
+        row |= {figure: metric(labels, logits)} | intervals(drawn, [figure])
+    return row
 
 
 def read_robustness(path: str) -> list[Row]:

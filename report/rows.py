@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from util.bootstrap import Resamples, bootstrap, interval
-from util.metrics import accuracy, measure
+from util.metrics import Labels, accuracy, measure
 from util.predictions import Scores
 from util.thresholds import Calibration, few_shot_accuracy
 
@@ -41,11 +41,9 @@ def measure_testset(
     (test set -> figure -> fraction; may be empty) adds columns "published_...".
     """
     labels, logits = scores.labels, scores.logits
-    num_fake = int(np.sum(labels == 1))
-    row: Row = {"testset": name, "num_real": len(labels) - num_fake, "num_fake": num_fake}
-    row |= measure(labels, logits)
+    row: Row = {"testset": name, **counts(labels), **measure(labels, logits)}
     drawn = bootstrap(labels, logits, resamples, seed_of(name))
-    row |= _intervals(drawn) if resamples else {}
+    row |= intervals(drawn) if resamples else {}
     row |= {f"few_shot_{k}_accuracy": few_shot_accuracy(labels, logits, k) for k in few_shot}
     if calibration:
         row["calibrated_accuracy"] = accuracy(labels, logits, calibration.threshold)
@@ -66,13 +64,13 @@ def with_mean(measured: Sequence[Measured], mean_over: Collection[str]) -> list[
     The mean's interval comes from the means of resamples: test sets are drawn independently.
     """
     chosen = [m for m in measured if m.row["testset"] in mean_over] or list(measured)
-    counts = ("num_real", "num_fake", "num_unreadable")
+    no_mean = ("num_real", "num_fake", "num_unreadable")
     mean: Row = {"testset": MEAN}
     for figure in list(measured[0].row)[1:]:
         values = [m.row[figure] for m in chosen if not math.isnan(m.row[figure])]
-        mean[figure] = float(np.mean(values)) if values and figure not in counts else math.nan
+        mean[figure] = float(np.mean(values)) if values and figure not in no_mean else math.nan
     if any(m.resamples for m in chosen):
-        mean |= _intervals(mean_resamples(chosen))
+        mean |= intervals(mean_resamples(chosen))
     return [*(m.row for m in measured), mean]
 
 
@@ -123,9 +121,18 @@ def _difference(name: str, first: Sequence[Measured], second: Sequence[Measured]
     }
 
 
-def _intervals(drawn: Mapping[str, Resamples]) -> Row:
+def counts(labels: Labels) -> Row:
+    """How many images of each label."""
+    num_fake = int(np.sum(labels == 1))
+    return {"num_real": len(labels) - num_fake, "num_fake": num_fake}
+
+
+def intervals(
+    drawn: Mapping[str, Resamples], figures: Sequence[str] = ("ap", "auroc", "accuracy")
+) -> Row:
+    """The ends of each figure's interval; NaN where it has no resamples."""
     row: Row = {}
-    for figure in ("ap", "auroc", "accuracy"):
+    for figure in figures:
         ends = interval(drawn[figure]) if figure in drawn else (math.nan, math.nan)
         row[f"{figure}_low"], row[f"{figure}_high"] = ends
     return row

@@ -10,6 +10,8 @@ from report.model import Model
 from report.page import Table
 from report.rows import MEAN, Row
 from util.bootstrap import CONFIDENCE
+from util.metrics import ECE_BINS
+from util.thresholds import FEW_SHOT_DRAWS
 
 HEADINGS = {
     "testset": "test set",
@@ -67,7 +69,7 @@ OPERATING_NOTE = (
     "TPR at FPR 1, 5, 10: share of fakes found where at most 1, 5, 10 % of the reals are called"
     " fake; the FPR of a set moves in steps of 1/real images (FPR step), so that a budget below"
     " one step allows none. EER: equal error rate. Brier score and ECE (expected calibration"
-    " error, 15 bins) judge the probability as it stands; 0 is best."
+    f" error, {ECE_BINS} bins) judge the probability as it stands; 0 is best."
 )
 
 
@@ -84,7 +86,7 @@ def _threshold_note(model: Model) -> str:
     if model.about["few_shot"]:
         parts.append(
             "learned from k real and k fake images of the set itself, the other images scored,"
-            " mean of 200 draws (k shot)"
+            f" mean of {FEW_SHOT_DRAWS} draws (k shot)"
         )
     if found := model.about.get("calibration"):
         parts.append(
@@ -95,6 +97,15 @@ def _threshold_note(model: Model) -> str:
     return "; ".join(parts) + "."
 
 
+def by_testset(models: Sequence[Model]) -> tuple[list[str], list[dict[str, Row]]]:
+    """The test sets that any of `models` has scored, and for each model its rows by test set, the
+    mean among them.
+    """
+    rows_of = [{row["testset"]: row for row in model.rows()} for model in models]
+    names = dict.fromkeys(name for rows in rows_of for name in rows)
+    return [name for name in names if name != MEAN], rows_of
+
+
 def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]]) -> Table:
     """AP of several models side by side, and the first's lead over each other."""
     headings = ["test set"]
@@ -102,9 +113,8 @@ def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]])
         headings += [f"{model.name} AP", SPREAD]
     for name in comparisons:
         headings += [f"{models[0].name} minus {name}", SPREAD]
-    rows_of = [{row["testset"]: row for row in model.rows()} for model in models]
+    names, rows_of = by_testset(models)
     lead_of = [{row["testset"]: row for row in rows} for rows in comparisons.values()]
-    names = [n for n in dict.fromkeys(n for rows in rows_of for n in rows) if n != MEAN]
     cells = []
     for name in [*names, MEAN]:
         line = [name]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from util.errors import InputError
 from util.files import atomic_write
@@ -27,10 +28,8 @@ class Scores(NamedTuple):
 
 
 def probability(logit: float) -> float:
-    """The sigmoid of `logit`, without overflow."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    return math.exp(logit) / (1 + math.exp(logit))
+    """The sigmoid of `logit`."""
+    return float(expit(logit))
 
 
 def as_written(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
