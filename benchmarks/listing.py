@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from benchmarks import reference
 from benchmarks.profiles import python_profile
-from benchmarks.timing import Row, alternate, compare, explained, show
+from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from data.samples import LABELS, find_samples
 from options.benchmark_options import ListingOptions
 from options.parse import parse
@@ -94,14 +94,14 @@ def main() -> None:
         count = make_skeleton(root, 400 if options.quick else options.files)
         ours = functools.partial(find_samples, root)
         sides: dict[str, Callable[[], object]] = {
-            "reference": functools.partial(reference.listing, root),
+            REFERENCE: functools.partial(reference.listing, root),
             "ours": ours,
         }
         seconds = alternate(sides, options.rounds)
         row = compare(
             f"listing {count:,} training files",
             "s",
-            seconds["reference"],
+            seconds[REFERENCE],
             seconds["ours"],
             TARGET,
         )

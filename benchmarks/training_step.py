@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks import reference
 from benchmarks.material import labelled_images
 from benchmarks.profiles import torch_profile
-from benchmarks.timing import alternate, compare, explained, show
+from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from networks.create import create_network
 from networks.device import autocast
 from networks.normalise import normalise
@@ -43,11 +43,11 @@ def our_step(arch: str, precision: str, images: torch.Tensor, labels: torch.Tens
 def main() -> None:
     """Measure the reference's step, and ours in both precisions."""
     options = parse(BenchmarkOptions)
-    arch, batch, size = ("resnet18", 2, 64) if options.quick else ("resnet50", 16, 224)
+    arch, batch, size = ("resnet18", 2, 64) if options.quick else ("resnet50", 64, 224)
     images, labels = labelled_images(batch, size)
     network = reference.network(arch).train()
     sides: dict[str, Callable[[], object]] = {
-        "reference": functools.partial(
+        REFERENCE: functools.partial(
             reference.train_step,
             network,
             reference.adam(network),
@@ -62,7 +62,7 @@ def main() -> None:
         row = compare(
             f"training step, {arch}, {batch} images of {size}x{size}, {name}",
             "images/s",
-            seconds["reference"],
+            seconds[REFERENCE],
             seconds[name],
             target,
             rate_of=batch,

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from benchmarks import reference
 from benchmarks.material import crops, trained_network, write_images
 from benchmarks.profiles import torch_profile
-from benchmarks.timing import alternate, compare, explained, show
+from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from data.loaders import raise_error
 from data.samples import find_samples
 from networks.inference import for_inference
@@ -43,11 +43,11 @@ def main() -> None:
         bar = tqdm(disable=True)
         by_size = functools.partial(score_images, scorer, samples, [[]], bar, raise_error)
         furthest = float(np.abs(by_size()[:, 0] - one_by_one()).max())
-        seconds = alternate({"reference": one_by_one, "ours": by_size}, options.rounds)
+        seconds = alternate({REFERENCE: one_by_one, "ours": by_size}, options.rounds)
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",
             "images/s",
-            seconds["reference"],
+            seconds[REFERENCE],
             seconds["ours"],
             TARGET,
             rate_of=len(paths),

@@ -5,13 +5,16 @@ this was written on have none.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import sys
 
 import torch
 
 from util.errors import InputError
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
 
 def choose_device(name: str) -> torch.device:
@@ -30,7 +33,22 @@ def choose_device(name: str) -> torch.device:
         raise InputError("--device mps: not available here")
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    if device.type == "cpu":
+        keep_freed_memory(True)
     return device
+
+
+def keep_freed_memory(keep: bool) -> None:
+    """Whether this process keeps the memory that it frees, to use it again (glibc on Linux alone).
+
+    By default glibc gives large blocks back and fetches new ones, for every layer of every step,
+    and the kernel clears each page again: on a CPU up to half of the time (docs/benchmarks.md).
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0 if keep else 1 << 16)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1 if keep else 1 << 26)
+        if not keep:
+            libc.malloc_trim(0)
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:

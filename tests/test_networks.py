@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pathlib
 import pickle
+import resource
+import sys
 import urllib.error
 
 import pytest
@@ -10,6 +12,7 @@ import torchvision
 from torch import nn
 
 from networks.create import HEAD_STD, NETWORKS, create_network, create_trained
+from networks.device import choose_device, keep_freed_memory
 from networks.weights import read_weights
 from util.errors import InputError
 
@@ -185,3 +188,24 @@ def test_files_that_hold_no_weights_are_named(tmp_path: pathlib.Path) -> None:
     for name in ("cut", "empty", "text", "list", "numbers", "missing"):
         with pytest.raises(InputError, match=rf"{name}\.pth: "):
             read_weights(str(tmp_path / f"{name}.pth"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    """Counted in pages that the kernel had to hand out anew, for 40 blocks of 64 MB."""
+
+    def pages() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(40):
+            torch.ones(1 << 24).mul_(2)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    torch.ones(1 << 24)
+    try:
+        keep_freed_memory(False)
+        given_back = pages()
+        choose_device("cpu")
+        pages()
+        assert pages() < given_back / 20
+    finally:
+        keep_freed_memory(False)
