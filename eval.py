@@ -14,7 +14,7 @@ from typing import Any
 
 from data.degrade import PLAIN, variants
 from data.samples import find_testsets
-from data.testsets import benchmark_note, paper_order
+from data.testsets import paper_order
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.gradcam import gradcam
@@ -23,7 +23,7 @@ from networks.weights import read_weights
 from report.build import warnings, write_csv, write_page, write_tables
 from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
 from report.gallery import gallery
-from report.model import About, Model, model_names, read_about, refuse_other_labels
+from report.model import About, Model, model_names, protocol, read_about, refuse_other_labels
 from report.page import Mistake
 from report.published import check_published, published
 from report.robustness import read_robustness, robustness_rows
@@ -31,7 +31,6 @@ from report.rows import Row, measure_testset
 from report.scoring import Scorer, score_testset
 from util import distributed, errors
 from util.console import warn
-from util.files import sha256
 from util.predictions import Scores, read_predictions, write_predictions
 from util.score_store import protocol_folder
 from util.thresholds import Calibration, write_calibration
@@ -62,16 +61,9 @@ def score_testsets(options: EvalOptions) -> int:
         options.num_threads,
     )
     folder = os.path.join(options.results_dir, options.name or _stem(options.model_path))
-    about: About = {
-        "weights": options.model_path,
-        "weights_sha256": sha256(options.model_path),
-        "arch": arch,
-        "crop_size": scorer.crop_size,
-        "precision": options.precision,
-        "dataroot": options.dataroot,
-        "benchmark": benchmark_note(options.dataroot),
-        "unreadable": {},
-    }
+    about = protocol(
+        options.model_path, arch, scorer.crop_size, options.precision, options.dataroot
+    )
     store = protocol_folder(
         options.results_dir, about["weights_sha256"], arch, scorer.crop_size, options.precision
     )

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from data.loaders import train_batches
-from data.order import EpochBatches, batches_per_epoch, epoch_order
+from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
 from data.samples import fingerprint
 from networks.create import create_network
 from networks.device import autocast, choose_device
 from networks.freeze import fix, frozen_part
 from networks.normalise import normalise
+from report.before_after import before_after, find_all_testsets
 from training.build import build_datasets, build_state
 from training.epoch import finish_epoch, note_unreadable, save, stop_if_not_finite, validate
 from util import distributed, errors, run_folder, schedule
@@ -34,20 +36,41 @@ from util.training_state import TrainingState
 
 
 def main(options: TrainOptions) -> None:
-    """Train as `options` say, into <checkpoints_dir>/<name>/."""
+    """Train as `options` say, into <checkpoints_dir>/<name>/, and compare as they say."""
     device = choose_device(options.device)
+    testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
     distributed.start(device.type)
+    folder = os.path.join(options.checkpoints_dir, options.name)
+    train(options, device, folder)
+    if testsets and not options.dry_run:
+        before_after(
+            os.path.join(folder, "before_after"),
+            {"after": os.path.join(folder, run_folder.BEST), "before": options.init},
+            testsets,
+            options.arch,
+            options.cropSize,
+            options.testroots[0],
+            device,
+            options.precision,
+            options.batch_size,
+            options.num_threads,
+        )
+    distributed.stop()
+
+
+def train(options: TrainOptions, device: torch.device, folder: str) -> None:
+    """Build, train epoch by epoch, and save; a run that is finished is left as it is."""
     rank, world_size = distributed.rank(), distributed.world_size()
     torch.manual_seed(options.seed)
 
-    train_set, val_set, pairs = build_datasets(options)
-    labels = train_set.samples.labels
-    steps_per_epoch = batches_per_epoch(len(labels), options.batch_size)
-    max_steps = options.max_steps or options.niter * steps_per_epoch
-    images = f"train: {describe(labels)}; val: {describe(val_set.samples.labels)}"
+    train_set, val_set, pools = build_datasets(options, world_size)
+    num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
+    num_images = len(train_set.samples.labels)
+    max_steps = options.max_steps or options.niter * num_steps
+    images = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
     if options.dry_run:
         say(json.dumps(dataclasses.asdict(options), indent=1))
-        say(f"{images}; {steps_per_epoch} steps an epoch, at most {max_steps} in all")
+        say(f"{images}; {num_steps} steps an epoch, at most {max_steps} in all")
         return
 
     network = create_network(options.arch, options.init).to(device)
@@ -59,7 +82,6 @@ def main(options: TrainOptions) -> None:
     state = build_state(options, network, max_steps)
     optimizer, scaler = state.optimizer, state.scaler
 
-    folder = os.path.join(options.checkpoints_dir, options.name)
     resumed = take_up(folder, options, state)
     progress = state.progress
     if resumed and is_finished(options, state, max_steps):
@@ -70,7 +92,7 @@ def main(options: TrainOptions) -> None:
         about = run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
     say(
         f"{images}; {options.arch} from {options.init} on {device}, {options.precision};"
-        f" {steps_per_epoch} steps an epoch"
+        f" {num_steps} steps an epoch"
     )
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
@@ -78,10 +100,10 @@ def main(options: TrainOptions) -> None:
 
     with stop_signals() as stop_signal:
         while not is_finished(options, state, max_steps):
-            order = epoch_order(labels, pairs, options.class_bal, options.seed, progress.epoch)
-            last = min(steps_per_epoch, progress.step + max_steps - progress.total_steps)
+            order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
+            last = min(num_steps, progress.step + max_steps - progress.total_steps)
             batches = EpochBatches(
-                order, progress.epoch, options.batch_size, progress.step, last, rank, world_size
+                order, progress.epoch, batch_size, progress.step, last, rank, world_size
             )
             bar = tqdm(
                 train_batches(train_set, batches, options.num_threads, device.type == "cuda"),
@@ -97,7 +119,7 @@ def main(options: TrainOptions) -> None:
             fix(frozen)
             stopping = 0
             for batch in bar:
-                note_unreadable(progress, batch.unreadable, options.max_bad_fraction, len(labels))
+                note_unreadable(progress, batch.unreadable, options.max_bad_fraction, num_images)
                 images, targets = batch.images.to(device, non_blocking=True), batch.targets
                 optimizer.zero_grad()
                 batch_loss = 0.0
@@ -131,11 +153,11 @@ def main(options: TrainOptions) -> None:
                 if progress.total_steps == 1:
                     board.images(batch.images, targets, progress.total_steps)
                 if progress.total_steps % options.loss_freq == 0:
-                    num_images = (progress.total_steps - logged_step) * options.batch_size
+                    num_seen = (progress.total_steps - logged_step) * batch_size
                     curves = {
                         "loss": batch_loss,
                         "learning_rate": optimizer.param_groups[0]["lr"],
-                        "images_per_second": num_images / (time.perf_counter() - logged_at),
+                        "images_per_second": num_seen / (time.perf_counter() - logged_at),
                     }
                     board.scalars("train", curves, progress.total_steps)
                     logged_step, logged_at = progress.total_steps, time.perf_counter()
@@ -161,14 +183,13 @@ def main(options: TrainOptions) -> None:
                 options.batch_size,
                 options.num_threads,
             )
-            finish_epoch(state, figures, folder, board, options.batch_size, options.save_epoch_freq)
+            finish_epoch(state, figures, folder, board, batch_size, options.save_epoch_freq)
 
     board.close()
     if distributed.is_main():
         run_folder.end(folder, about)
     best = os.path.join(folder, run_folder.BEST)
     say(f"done: {best} has validation accuracy {progress.best_accuracy:.4f}")
-    distributed.stop()
 
 
 def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
@@ -197,7 +218,16 @@ def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> 
     return options.schedule == "plateau" and schedule.plateau_ended(state.optimizer)
 
 
-def describe(labels: Any) -> str:  # noqa: ANN401
+def describe(pools: Sequence[Pool]) -> str:
+    """How many images of each label, new and replayed."""
+    told = describe_labels(pools[0].labels)
+    for old in pools[1:]:
+        told += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
+        told += describe_labels(old.labels)
+    return told
+
+
+def describe_labels(labels: Any) -> str:  # noqa: ANN401
     """How many images of each label."""
     num_fake = int(labels.sum())
     return f"{len(labels) - num_fake} real and {num_fake} fake images"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,21 +15,92 @@ from util.errors import InputError
 Order = npt.NDArray[np.int64]
 
 
-def epoch_order(
-    labels: npt.NDArray[np.uint8], pairs: Order | None, balanced: bool, seed: int, epoch: int
-) -> Order:
-    """The images of one epoch, in the order in which they are seen.
+@dataclass(frozen=True)
+class Pool:
+    """Images of which every batch holds the same number."""
 
-    With `pairs` (N, 2), every pair once, its two images side by side; `balanced`, as many images
-    as there are, drawn with replacement, real and fake equally likely; else every image once.
+    numbers: Order  # (N,) which images of the data set
+    labels: npt.NDArray[np.uint8]  # (N,)
+    pairs: Order | None  # (N / 2, 2) numbers that stay side by side; None: images come singly
+    per_batch: int  # at most N, and even where there are pairs
+
+
+def make_pools(
+    labels: npt.NDArray[np.uint8],
+    num_new: int,
+    pairs: Order | None,
+    batch_size: int,
+    replay_fraction: float,
+    world_size: int,
+) -> list[Pool]:
+    """The first `num_new` images and, where there are more, the others: old ones, replayed as the
+    share `replay_fraction` of every batch.
+
+    A batch holds `batch_size` images, or fewer where there are not so many new ones. Raises
+    InputError where it cannot be split evenly among `world_size` processes, or has no room for
+    both kinds.
     """
-    rng = np.random.default_rng((seed, epoch))
-    if pairs is not None:
-        return rng.permutation(pairs).reshape(-1)
+    unit = world_size * (1 if pairs is None else 2)
+    if batch_size % unit:
+        raise InputError(
+            f"--batch_size {batch_size}: must be a multiple of {unit}, to be split evenly among"
+            f" {world_size} processes{' in whole --pairs' if pairs is not None else ''}"
+        )
+    share = replay_fraction if num_new < len(labels) else 0.0
+    new = min(batch_size - unit * round(batch_size * share / unit), num_new // unit * unit)
+    old = unit * round(new * share / (1 - share) / unit)
+    if not new or (share and not old):
+        raise InputError(
+            f"--batch_size {batch_size}: {num_new} new training images, --replay_fraction"
+            f" {replay_fraction:g} and {world_size} processes leave no batch"
+        )
+    pools = []
+    for numbers, per_batch in (
+        (np.arange(num_new), new),
+        (np.arange(num_new, len(labels)), old),
+    ):
+        own = None if pairs is None else pairs[np.isin(pairs[:, 0], numbers)]
+        pools.append(Pool(numbers, labels[numbers], own, per_batch))
+    return pools if share else pools[:1]
+
+
+def steps_per_epoch(pools: Sequence[Pool]) -> int:
+    """Complete batches of the first pool's images. Those of the last, incomplete one are left out
+    of this epoch; which ones they are changes from epoch to epoch.
+    """
+    return len(pools[0].numbers) // pools[0].per_batch
+
+
+def epoch_order(pools: Sequence[Pool], balanced: bool, seed: int, epoch: int) -> Order:
+    """The images of one epoch, batch after batch, in the order in which they are seen.
+
+    Every image of the first pool once; of the others as many as fill the batches. The pools are
+    spread evenly over a batch, so that each process, and each part of it, gets its share of all.
+    """
+    count = steps_per_epoch(pools)
+    parts = []
+    for place, pool in enumerate(pools):
+        rng = np.random.default_rng((seed, epoch, place))
+        passes = [_one_pass(pool, balanced, rng)]
+        while sum(map(len, passes)) < count * pool.per_batch:
+            passes.append(_one_pass(pool, balanced, rng))
+        drawn = np.concatenate(passes)[: count * pool.per_batch]
+        parts.append(drawn.reshape(count, -1, 1 if pool.pairs is None else 2))
+    places = [(np.arange(part.shape[1]) + 0.5) / part.shape[1] for part in parts]
+    spread = np.argsort(np.concatenate(places), kind="stable")
+    return np.concatenate(parts, axis=1)[:, spread].reshape(-1)
+
+
+def _one_pass(pool: Pool, balanced: bool, rng: np.random.Generator) -> Order:
+    """Every pair once; `balanced`, as many images as there are, drawn with replacement, real and
+    fake equally likely; else every image once.
+    """
+    if pool.pairs is not None:
+        return rng.permutation(pool.pairs).reshape(-1)
     if balanced:
-        chances = 1 / (2 * np.bincount(labels, minlength=2)[labels])
-        return rng.choice(len(labels), size=len(labels), p=chances)
-    return rng.permutation(len(labels))
+        chances = 1 / (2 * np.bincount(pool.labels, minlength=2)[pool.labels])
+        return rng.choice(pool.numbers, size=len(pool.numbers), p=chances)
+    return rng.permutation(pool.numbers)
 
 
 def find_pairs(samples: Samples) -> Order:
@@ -48,7 +119,7 @@ def find_pairs(samples: Samples) -> Order:
 @dataclass(frozen=True)
 class EpochBatches:
     """A batch sampler: the keys (epoch, index) of the batches first..last-1 of one epoch, for one
-    process. The processes share each batch, one image in turn.
+    process. Each process has a stretch of every batch, all of one length; pairs stay whole.
     """
 
     order: Order
@@ -65,16 +136,10 @@ class EpochBatches:
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         """Yield each batch's keys."""
+        share = self.batch_size // self.world_size
         for number in range(self.first, self.last):
-            batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield [(self.epoch, int(i)) for i in batch[self.rank :: self.world_size]]
-
-
-def batches_per_epoch(num_images: int, batch_size: int) -> int:
-    """Complete batches, or 1 where there is not even one. The images of the last, incomplete one
-    are left out of this epoch; which ones they are changes from epoch to epoch.
-    """
-    return max(num_images // batch_size, 1)
+            start = number * self.batch_size + self.rank * share
+            yield [(self.epoch, int(i)) for i in self.order[start : start + share]]
 
 
 def batches_by_size(

@@ -19,7 +19,7 @@ LABELS = {"0_real": 0, "1_fake": 1}
 
 
 class Samples(NamedTuple):
-    """Images below one folder, sorted by path."""
+    """Images and their labels, sorted by path where they come from one folder."""
 
     root: str
     paths: npt.NDArray[np.bytes_]  # (N,) relative to root, "/" between parts. One flat array: a
@@ -112,6 +112,13 @@ def at_most(samples: Samples, most: int, seed: int) -> Samples:
     return samples.take(np.array(sorted(chosen)))
 
 
+def joined(first: Samples, second: Samples) -> Samples:
+    """Both, one after the other; all paths relative to the root of `first`."""
+    way = os.fsencode(os.path.relpath(second.root, first.root).replace(os.sep, "/") + "/")
+    paths = [*first.paths.tolist(), *(way + path for path in second.paths.tolist())]
+    return Samples(first.root, np.array(paths), np.concatenate([first.labels, second.labels]))
+
+
 def fingerprint(samples: Samples) -> str:
     """A short hash of all names, which also tell the labels: the same names, the same hash."""
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
@@ -200,15 +207,15 @@ def find_testsets(root: str, wanted: Sequence[str] = ()) -> dict[str, Samples]:
     that is not there.
     """
     if not os.path.isdir(root):
-        raise InputError(f"--dataroot {root}: no such folder")
+        raise InputError(f"{root}: no such folder")
     folders = _folders(root)
     if not folders:
-        raise InputError(f"--dataroot {root}: holds no test sets (no folders)")
+        raise InputError(f"{root}: holds no test sets (no folders)")
     if set(folders) & set(LABELS):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
-        raise InputError(f"--dataroot {root}: holds the splits; the test sets are in {below}")
+        raise InputError(f"{root}: holds the splits; the test sets are in {below}")
     if missing := sorted(set(wanted) - set(folders)):
         raise InputError(f"--testsets: no folder {', '.join(missing)} in {root}; {_found(root)}")
     return {

@@ -78,6 +78,14 @@ class DataOptions:
         " label stands in for it; with more, training ends",
         between(0, 1),
     )
+    replay_root: str = option(
+        "",
+        "a folder like --dataroot, of the data that the weights of --init were trained on: every"
+        " batch holds some of its training images, lest they be forgotten [none]",
+    )
+    replay_fraction: float = option(
+        0.5, "share of every batch that is replayed from --replay_root", between(0.01, 0.99)
+    )
     pairs: bool = option(
         False,
         "put each real image in one batch with the fake of the same name (the same path but for"
@@ -128,6 +136,11 @@ class NetworkOptions:
         "what stays as it is: none; backbone (all but the last layer); stages:N (the stem and the"
         " first N stages)",
         _freeze,
+    )
+    testroots: tuple[str, ...] = option(
+        (),
+        "folders of test sets, old and new: after training they are scored with the weights of"
+        " --init and with the best ones, and a table shows what was gained and what forgotten",
     )
     compile: bool = option(
         False, "compile the network first (torch.compile); resuming is then exact to rounding only"
@@ -201,6 +214,8 @@ class TrainOptions(
             return f"--pairs needs an even --batch_size, not {self.batch_size}"
         if self.accumulate > self.batch_size:
             return f"--accumulate {self.accumulate} is more than --batch_size {self.batch_size}"
+        if self.testroots and self.init in ("imagenet", "scratch"):
+            return "--testroots compares with the weights of --init, which must be a file"
         if self.continue_train and self.overwrite:
             return "--continue_train and --overwrite exclude each other"
         return None
@@ -211,6 +226,11 @@ def may_change(options: TrainOptions) -> set[str]:
     (where the schedule does not depend on the length) give it more to do.
     """
     names = {"name", "checkpoints_dir", "continue_train", "overwrite", "dataroot", "device", "init"}
-    names |= {"preset", "dry_run", "max_bad_fraction"}  # what a preset sets is compared itself
+    names |= {
+        "preset",
+        "dry_run",
+        "max_bad_fraction",
+        "testroots",
+    }  # what a preset sets is compared itself
     names |= {"num_threads", "loss_freq", "save_latest_freq", "save_epoch_freq"}
     return names | ({"niter", "max_steps"} if options.schedule == "plateau" else set())

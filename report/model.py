@@ -8,9 +8,10 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data.testsets import PAPER_ELEVEN
+from data.testsets import PAPER_ELEVEN, benchmark_note
 from report.rows import Measured, Row, with_mean
 from util.errors import InputError
+from util.files import sha256
 from util.predictions import Scores
 
 About = dict[str, Any]  # which weights, which protocol: what metrics.json begins with
@@ -31,6 +32,22 @@ class Model(NamedTuple):
     def scored(self) -> dict[str, tuple[Scores, Measured]]:
         """Scores and figures by test set."""
         return {name: (self.scores[name], self.measured[name]) for name in self.scores}
+
+
+def protocol(
+    weights: str, arch: str, crop_size: int | None, precision: str, dataroot: str
+) -> About:
+    """What a table says of how its scores came to be; of `weights` (a path) also the hash."""
+    return {
+        "weights": weights,
+        "weights_sha256": sha256(weights),
+        "arch": arch,
+        "crop_size": crop_size,
+        "precision": precision,
+        "dataroot": dataroot,
+        "benchmark": benchmark_note(dataroot),
+        "unreadable": {},
+    }
 
 
 def model_names(paths: Sequence[str]) -> list[str]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import pathlib
 
 import numpy as np
 import pytest
 import torch
+import torchvision
+from PIL import Image
 
+from data.dataset import TrainItem
 from data.order import find_pairs
 from data.samples import at_most, find_samples
 from networks.create import NETWORKS, create_network
 from networks.freeze import frozen_part
+from networks.normalise import normalise
 from options.parse import parse
 from options.train_options import TrainOptions
-from tests.conftest import write_image
+from report.before_after import changes
+from tests.conftest import TOY_OPTIONS, write_image
 from tests.toy_runs import load, run_training
-from training.build import parameter_groups
+from training.build import build_datasets, parameter_groups
 from util.errors import InputError
+from util.predictions import read_predictions
 
 
 @pytest.mark.parametrize(
@@ -91,3 +99,81 @@ def test_few_images_are_chosen_by_class_and_label_in_pairs(tmp_path: pathlib.Pat
     fewer = at_most(samples, 2, seed=0)
     assert set(fewer.paths.tolist()) < set(few.paths.tolist())  # studies of 2 and 5 are nested
     assert len(at_most(samples, 99, seed=0).labels) == 48
+
+
+def test_old_images_are_replayed_in_every_batch(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        for label in ("0_real", "1_fake"):
+            write_image(tmp_path / "new/train" / label / f"{number}.png", number, (32, 32))
+            write_image(tmp_path / "new/val" / label / f"{number}.png", 10 + number, (32, 32))
+    flags = ["--name", "fine", "--replay_root", str(toy), "--replay_fraction", "0.75"]
+    data = [*flags, "--dataroot", str(tmp_path / "new")]
+    options = parse(TrainOptions, [*TOY_OPTIONS, *data])
+    train_set, _, pools = build_datasets(options, world_size=1)
+    assert [pool.per_batch for pool in pools] == [2, 6]
+    for index in np.concatenate([pool.numbers for pool in pools]):
+        opened = train_set[0, int(index)]
+        assert isinstance(opened, TrainItem)  # paths of both folders lead to their images
+        assert (opened.number, opened.label) == (index, train_set.samples.labels[index])
+    run_training(tmp_path / "new", tmp_path, *flags, "--niter", 1)
+    said = capsys.readouterr().out
+    assert "train: 3 real and 3 fake images, 2 in a batch, with 6 replayed of 12 real and" in said
+    assert load(tmp_path / "fine")["total_steps"] == 3
+
+
+def test_what_was_gained_and_forgotten_is_told(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("progan", "new"):
+        for number in range(6):
+            for label in ("0_real", "1_fake"):
+                path = tmp_path / name / "test" / name / label / f"{number}.png"
+                write_image(path, number + 10 * len(label), (40, 40))
+    init = run_training(toy, tmp_path, "--max_steps", 1) / "model_epoch_best.pth"
+    roots = f"{tmp_path / 'new/test'},{tmp_path / 'progan/test'}"
+    flags = ("--name", "fine", "--init", init, "--niter", 2, "--lr", 1e-2, "--testroots", roots)
+    with pytest.raises(InputError, match="nowhere: no such folder"):  # before it trains
+        run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'nowhere'}")
+    with pytest.raises(InputError, match="--testroots: two test sets are called new"):
+        run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'new/test'}")
+    assert not (tmp_path / "fine").exists()
+    folder = run_training(toy, tmp_path, *flags)
+    rows = list(csv.DictReader((folder / "before_after/comparison.csv").open()))
+    assert [row["testset"] for row in rows] == ["progan", "new", "mean"]
+    for name, weights in (("after", folder / "model_epoch_best.pth"), ("before", init)):
+        mine = read_predictions(str(folder / f"before_after/{name}.csv"))
+        for testset, scores in mine.items():
+            network = torchvision.models.resnet18(num_classes=1).eval()
+            network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+            pixels = [
+                np.asarray(Image.open(tmp_path / testset / "test" / testset / path))[4:36, 4:36]
+                for path in scores.paths
+            ]
+            images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+            with torch.no_grad():
+                expected = network(normalise(images)).squeeze(1).numpy()
+            np.testing.assert_allclose(scores.logits, expected, rtol=1e-4, atol=1e-4)
+    said = capsys.readouterr().out
+    assert "after minus before" in said
+    assert "points of AP, beyond what the choice of images explains; gained: " in said
+    assert (folder / "before_after/performance.png").stat().st_size > 1000
+    before = (folder / "model_epoch_best.pth").read_bytes()
+    run_training(toy, tmp_path, *flags, "--continue_train")
+    said = capsys.readouterr().out
+    assert "this run is finished" in said
+    assert "after minus before" in said  # the table again, from the scores that were kept
+    assert (folder / "model_epoch_best.pth").read_bytes() == before
+
+
+def test_changes_are_those_whose_interval_excludes_zero() -> None:
+    rows = [
+        {"testset": name, "difference": d, "difference_low": d - 0.1, "difference_high": d + 0.1}
+        for name, d in (("a", 0.2), ("b", 0.05), ("c", -0.3), ("d", 0.4), ("mean", 0.5))
+    ]
+    told = changes(rows)
+    assert told.endswith("gained: d +40.0, a +20.0; forgotten: c -30.0")
+    assert changes(rows[1:2]).endswith("gained: nothing; forgotten: nothing")
+    rows[0]["difference_low"] = math.nan  # too few images for an interval
+    assert changes(rows[:1]).endswith("gained: nothing; forgotten: nothing")

@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
-from data.order import Order, find_pairs
-from data.samples import at_most, find_samples
+from data.order import Pool, find_pairs, make_pools
+from data.samples import at_most, find_samples, joined
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
@@ -20,8 +20,12 @@ from util import schedule
 from util.training_state import TrainingState
 
 
-def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Order | None]:
-    """Find the images of both splits, and say what happens to each; the pairs, if asked for."""
+def build_datasets(
+    options: TrainOptions, world_size: int
+) -> tuple[TrainImages, EvalImages, list[Pool]]:
+    """Find the images of both splits, and say what happens to each, and how many of which kind
+    make a batch of `world_size` processes.
+    """
     train_samples, val_samples = (
         find_samples(os.path.join(options.dataroot, split), options.classes)
         for split in (options.train_split, options.val_split)
@@ -34,9 +38,21 @@ def build_datasets(options: TrainOptions) -> tuple[TrainImages, EvalImages, Orde
     val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
     if options.max_images:
         train_samples = at_most(train_samples, options.max_images, options.seed)
+    num_new = len(train_samples.labels)
+    if options.replay_root:
+        old = find_samples(os.path.join(options.replay_root, options.train_split))
+        train_samples = joined(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
+    pools = make_pools(
+        train_samples.labels,
+        num_new,
+        pairs,
+        options.batch_size,
+        options.replay_fraction,
+        world_size,
+    )
     train_set = TrainImages(train_samples, train_steps, options.seed, pairs)
-    return train_set, EvalImages(val_samples, [val_steps], options.seed), pairs
+    return train_set, EvalImages(val_samples, [val_steps], options.seed), pools
 
 
 def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:
