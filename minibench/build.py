@@ -32,6 +32,8 @@ NOTE = (
 TRAIN_PAIRS, VAL_PAIRS, TEST_PAIRS = 4000, 300, 200
 TRAINED_ON = "progan"
 """The family that train and val are made of, as in the paper."""
+FAMILY_TRAIN_PAIRS, FAMILY_VAL_PAIRS = 512, 150
+"""What a family's own build holds: to fine-tune on."""
 BATCH = 25
 """Pairs per batch. Fixed, since sums in another order would round to other bytes."""
 JPEG_QUALITIES = (75, 95)
@@ -46,13 +48,19 @@ class Task(NamedTuple):
     seed: list[int]
 
 
-def plan(its_seed: int) -> list[Task]:
-    """Draw all crops and divide them into batches. The same for the same seed."""
+def plan(its_seed: int, only: str = "") -> list[Task]:
+    """Draw all crops and divide them into batches: of the whole benchmark or, for the family
+    `only`, of a train and a val folder. The same for the same seed.
+    """
     folders = [("train", "train", TRAINED_ON, TRAIN_PAIRS), ("val", "val", TRAINED_ON, VAL_PAIRS)]
     folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in ORDER]
+    if only:
+        counts = {"train": FAMILY_TRAIN_PAIRS, "val": FAMILY_VAL_PAIRS}
+        folders = [(split, split, only, pairs) for split, pairs in counts.items()]
     tasks = []
     for number, (split, folder, family, pairs) in enumerate(folders):
         draws_as = folder.replace(family, SHARED_REALS.get(family, family))
+        draws_as = f"{only} {folder}" if only else draws_as  # other crops than ProGAN's
         rng = np.random.default_rng([its_seed, *draws_as.encode()])
         crops = draw_different_crops(split, pairs, rng)
         for start in range(0, pairs, BATCH):
@@ -80,7 +88,8 @@ def write_pairs(task: Task, root: Path) -> int:
     from minibench.fakes import fakes_of  # noqa: PLC0415 - torch is for the workers only
 
     rng = np.random.default_rng(task.seed)
-    with_classes = not task.folder.startswith("test/") or task.family in WITH_CLASS_FOLDERS
+    is_test = task.folder.startswith("test/")
+    with_classes = task.family in (WITH_CLASS_FOLDERS if is_test else {TRAINED_ON})
     reals = [cut(crop) for crop in task.crops]
     fakes = fakes_of(task.family, reals, int(rng.integers(2**31)))
     for crop, real, fake in zip(task.crops, reals, fakes, strict=True):
@@ -101,20 +110,21 @@ def _start_worker() -> None:
     start_worker()
 
 
-def fingerprint(its_seed: int) -> str:
-    """Hash all that decides the images: seed, photographs, weights and the code that makes them."""
+def fingerprint(its_seed: int, only: str) -> str:
+    """Hash all that decides the images: seed, family, photographs, weights and the code that makes
+    them.
+    """
     paths = [*FOLDER.glob("*.jpg"), *WEIGHTS.glob("*.safetensors"), *HERE.glob("generators/*.py")]
     paths += [HERE / name for name in ("build.py", "fakes.py", "families.py", "photographs.py")]
-    digest = hashlib.sha256(f"seed {its_seed}\n".encode())
+    digest = hashlib.sha256(f"seed {its_seed} {only}\n".encode())
     for path in sorted(paths):
         digest.update(path.relative_to(HERE).as_posix().encode() + b"\n")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def make_images(root: Path, its_seed: int, processes: int) -> int:
+def make_images(root: Path, tasks: list[Task], processes: int) -> int:
     """Write all images below `root` and return their number."""
-    tasks = plan(its_seed)
     total = 0
     workers = ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), initializer=_start_worker
@@ -133,7 +143,7 @@ def make_images(root: Path, its_seed: int, processes: int) -> int:
     return total
 
 
-def build(out: Path, its_seed: int, processes: int) -> int:
+def build(out: Path, its_seed: int, processes: int, only: str) -> int:
     """Build the benchmark beside `out`, then move it there whole. Return the number of images.
 
     What `out` holds before is replaced; whether it may be is for `main` to decide.
@@ -143,17 +153,16 @@ def build(out: Path, its_seed: int, processes: int) -> int:
     shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed
     partial.mkdir(parents=True)
     try:
-        images = make_images(partial, its_seed, processes)
+        images = make_images(partial, plan(its_seed, only), processes)
         about = {
             "benchmark": "minibench",
             "note": NOTE,
             "seed": its_seed,
             "images": images,
-            "pairs": {"train": TRAIN_PAIRS, "val": VAL_PAIRS, "per test set": TEST_PAIRS},
+            "only": only,
             "size": SIZE,
-            "testsets": ORDER,
             "torch": version("torch"),
-            "fingerprint": fingerprint(its_seed),
+            "fingerprint": fingerprint(its_seed, only),
         }
         with atomic_write(str(partial / MARKER)) as file:
             json.dump(about, file, indent=1)
@@ -182,6 +191,8 @@ def main() -> None:
     """Build as the command line says, unless it is built already."""
     options = parse(BuildOptions)
     out = Path(options.out).absolute()
+    if options.only not in ("", *ORDER):
+        raise InputError(f"--only {options.only}: is not one of {', '.join(ORDER)}")
     missing = [name for name in ORDER if not (WEIGHTS / f"{name}.safetensors").is_file()]
     if missing:
         command = f"python -m minibench.train_generators --families {','.join(missing)}"
@@ -190,14 +201,14 @@ def main() -> None:
     if about is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"--out {out}: exists and is no minibench; name another folder")
     if about is not None and not options.overwrite:
-        if about.get("fingerprint") == fingerprint(options.seed):
+        if about.get("fingerprint") == fingerprint(options.seed, options.only):
             print(f"{options.out}: complete already, {about['images']} images")
             return
         raise InputError(
-            f"--out {out}: holds a minibench of another seed or version; add --overwrite to replace"
+            f"--out {out}: holds a minibench of another seed, family or version; add --overwrite to replace"
             " it, or name another folder"
         )
-    images = build(out, options.seed, options.processes)
+    images = build(out, options.seed, options.processes, options.only)
     print(f"{options.out}: {images} images")
 
 

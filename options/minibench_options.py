@@ -13,6 +13,9 @@ class BuildOptions:
     """Build the miniature benchmark: 13,800 images of 64x64 pixels."""
 
     out: str = option("dataset/mini", "the folder to make")
+    only: str = option(
+        "", "make train and val folders of this family alone, to fine-tune on, and no test sets"
+    )
     seed: int = option(0, "of the crops and the noise", at_least(0))
     processes: int = option(
         os.cpu_count() or 1, "how many build at a time; the images do not depend on it", at_least(1)

@@ -92,6 +92,19 @@ def test_crops_are_different_and_crn_and_imle_share_theirs() -> None:
     assert tasks != build.plan(1)
 
 
+def test_a_family_of_its_own_has_other_crops_than_the_benchmark() -> None:
+    tasks = build.plan(0, "crn")
+    assert {(task.family, task.folder) for task in tasks} == {("crn", "train"), ("crn", "val")}
+    counts = {f: sum(len(t.crops) for t in tasks if t.folder == f) for f in ("train", "val")}
+    assert counts == {"train": 512, "val": 150}
+    crops = {crop for task in tasks for crop in task.crops}
+    by_chance = crops & {crop for task in build.plan(0) for crop in task.crops}
+    assert len(by_chance) < 0.1 * len(crops)
+    assert crops != {crop for task in build.plan(0, "imle") for crop in task.crops}
+    for task in tasks:
+        assert {photographs.PHOTOGRAPHS[crop.photograph][0] for crop in task.crops} == {task.folder}
+
+
 def hashes(root: pathlib.Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
