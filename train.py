@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from data.loaders import train_batches
+from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
 from data.samples import fingerprint
 from networks.create import create_network
@@ -98,6 +98,9 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
     board = TensorBoard(folder, distributed.is_main(), progress.total_steps + 1)
 
+    workers, pin_memory = options.num_threads, device.type == "cuda"
+    read_train = train_reader(train_set, workers, pin_memory)
+    read_val = eval_reader(val_set, options.batch_size, workers, pin_memory, rank, world_size)
     with stop_signals() as stop_signal:
         while not is_finished(options, state, max_steps):
             order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
@@ -106,7 +109,7 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
                 order, progress.epoch, batch_size, progress.step, last, rank, world_size
             )
             bar = tqdm(
-                train_batches(train_set, batches, options.num_threads, device.type == "cuda"),
+                read_train(batches),
                 desc=f"epoch {progress.epoch + 1}",
                 initial=progress.step,
                 total=last,
@@ -176,12 +179,7 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
                 )
 
             figures = validate(
-                state.in_use(),
-                val_set,
-                device,
-                options.precision,
-                options.batch_size,
-                options.num_threads,
+                state.in_use(), val_set.samples.labels, read_val(), device, options.precision
             )
             finish_epoch(state, figures, folder, board, batch_size, options.save_epoch_freq)
 

@@ -6,7 +6,7 @@ import functools
 import itertools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from data.dataset import EvalImages, TrainImages, TrainItem
@@ -40,19 +40,24 @@ def raise_error(error: UnreadableImage) -> None:
     raise error
 
 
-def train_batches(
-    dataset: TrainImages, batches: EpochBatches, num_workers: int, pin_memory: bool
-) -> Iterator[TrainBatch]:
-    """Yield the batches in order; raise UnreadableImage where no other image can stand in."""
-    for batch in _read(
-        dataset, num_workers, pin_memory, batch_sampler=batches, collate_fn=_stacked
-    ):
-        if isinstance(batch, UnreadableImage):
-            raise batch
-        yield batch
+def train_reader(
+    dataset: TrainImages, num_workers: int, pin_memory: bool
+) -> Callable[[EpochBatches], Iterator[TrainBatch]]:
+    """What yields an epoch's batches in order, by workers that live from one epoch to the next; it
+    raises UnreadableImage where no other image can stand in.
+    """
+    read = _reader(dataset, num_workers, pin_memory, _stacked)
+
+    def batches(plan: EpochBatches) -> Iterator[TrainBatch]:
+        for batch in read(plan):
+            if isinstance(batch, UnreadableImage):
+                raise batch
+            yield batch
+
+    return batches
 
 
-def eval_batches(
+def eval_reader(
     dataset: EvalImages,
     batch_size: int,
     num_workers: int,
@@ -62,9 +67,9 @@ def eval_batches(
     on_error: Callable[[UnreadableImage], None] = raise_error,
     sizes: npt.NDArray[np.int64] | None = None,
     max_pixels: int | None = None,
-) -> Iterator[Batch]:
-    """Yield this process's share: numbers (N,), as EvalImages counts them, and images of one size
-    (N, 3, H, W) uint8.
+) -> Callable[[], Iterator[Batch]]:
+    """What yields this process's share, as often as it is called, by workers that live in between:
+    numbers (N,), as EvalImages counts them, and images of one size (N, 3, H, W) uint8.
 
     Nothing is padded, or repeated to make shares equal. A batch holds at most `batch_size` images
     over all processes, and `max_pixels` pixels (None: any number), but at least one image. Whole
@@ -82,12 +87,15 @@ def eval_batches(
         pixels_each = most_pixels // len(dataset.variants)
         plan = batches_by_size(mine, sizes[mine], most_images, pixels_each)
     together = functools.partial(_by_size, most_images=own_size, most_pixels=most_pixels)
-    for errors, batches in _read(
-        dataset, num_workers, pin_memory, batch_sampler=plan, collate_fn=together
-    ):
-        for error in errors:
-            on_error(error)
-        yield from batches
+    read = _reader(dataset, num_workers, pin_memory, together)
+
+    def batches() -> Iterator[Batch]:
+        for errors, found in read(plan):
+            for error in errors:
+                on_error(error)
+            yield from found
+
+    return batches
 
 
 def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
@@ -99,21 +107,47 @@ def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
         return np.array(list(bar), np.int64).reshape(-1, 2)
 
 
-def _read(dataset: Any, num_workers: int, pin_memory: bool, **batching: Any) -> Iterator[Any]:  # noqa: ANN401
+def _reader(
+    dataset: Any,  # noqa: ANN401
+    num_workers: int,
+    pin_memory: bool,
+    collate: Callable[[list[Any]], Any],
+) -> Callable[[Iterable[list[Any]]], Iterator[Any]]:
+    """What reads the batches of a plan (lists of keys), one plan after another, two batches ahead
+    in each worker. The workers are started at the first, and end with what is returned.
+    """
+    plan = _Plan([])
     loader: DataLoader[Any] = DataLoader(
         dataset,
+        batch_sampler=plan,
         num_workers=num_workers,
+        persistent_workers=num_workers > 0,
         pin_memory=pin_memory,
+        collate_fn=collate,
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else torch's own is advanced, and a resumed run differs
-        **batching,
     )
-    try:
-        yield from loader
-    except (ConnectionError, EOFError) as error:  # a worker was killed as it handed a batch over
-        if not num_workers or str(error).startswith("Caught"):  # raised in the worker's own code
-            raise
-        raise WorkError(WORKER_KILLED) from error
+
+    def read(batches: Iterable[list[Any]]) -> Iterator[Any]:
+        plan.batches = batches
+        try:
+            yield from loader
+        except (ConnectionError, EOFError) as error:  # a worker was killed as it handed over
+            if not num_workers or str(error).startswith("Caught"):  # raised in its own code
+                raise
+            raise WorkError(WORKER_KILLED) from error
+
+    return read
+
+
+class _Plan(Sampler[list[Any]]):
+    """What torch's loader, which lives on, reads next."""
+
+    def __init__(self, batches: Iterable[list[Any]]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return iter(self.batches)
 
 
 def _stacked(items: list[TrainItem | UnreadableImage]) -> TrainBatch | UnreadableImage:

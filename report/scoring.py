@@ -15,7 +15,7 @@ from tqdm import tqdm
 from data.augment import Step
 from data.dataset import EvalImages
 from data.images import UnreadableImage
-from data.loaders import eval_batches, image_sizes
+from data.loaders import eval_reader, image_sizes
 from data.samples import Samples, fingerprint_of_files
 from data.transforms import eval_transform
 from networks.predict import predict, progress_bar
@@ -60,7 +60,7 @@ def score_images(
     An image that cannot be read goes to `on_error`, in the process that met it; its logits are NaN.
     """
     crop = eval_transform(scorer.crop_size)
-    batches = eval_batches(
+    read = eval_reader(
         EvalImages(samples, [steps + crop for steps in variants]),
         scorer.batch_size,
         scorer.num_workers,
@@ -73,7 +73,7 @@ def score_images(
     )
     shape = len(samples.labels), len(variants)
     count = shape[0] * shape[1]
-    logits = predict(scorer.network, batches, count, scorer.device, scorer.precision, bar)
+    logits = predict(scorer.network, read(), count, scorer.device, scorer.precision, bar)
     return logits.reshape(shape)
 
 

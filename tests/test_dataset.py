@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pathlib
 
 import numpy as np
@@ -13,12 +14,12 @@ from data.dataset import EvalImages, TrainImages
 from data.degrade import variants
 from data.geometry import CentreCrop
 from data.images import UnreadableImage, open_image
-from data.loaders import eval_batches, image_sizes, train_batches
+from data.loaders import eval_reader, image_sizes, train_reader
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
 from data.transforms import eval_transform, train_transform, val_transform
 from networks.normalise import normalise
-from tests.conftest import write_image
+from tests.conftest import children, write_image
 
 BLUR, JPEG = Blur(0.5, (0.0, 3.0)), Jpeg(0.5, (30, 100), ("cv2", "pil"))
 TRAIN = train_transform(40, 32, ("bilinear", "bicubic"), BLUR, JPEG, flip=True)
@@ -31,13 +32,30 @@ def train_images(root: pathlib.Path, seed: int = 0) -> TrainImages:
 def all_batches(dataset: TrainImages, workers: int, epoch: int = 3) -> list[torch.Tensor]:
     order = np.arange(len(dataset.samples.labels))
     batches = EpochBatches(order, epoch, 6, 0, 4, 0, 1)
-    return [batch.images for batch in train_batches(dataset, batches, workers, False)]
+    return [batch.images for batch in train_reader(dataset, workers, False)(batches)]
 
 
 def test_pixels_do_not_depend_on_the_number_of_workers(toy: pathlib.Path) -> None:
     alone, one, two = (all_batches(train_images(toy), workers) for workers in (0, 1, 2))
     for batches in (one, two):
         assert all(torch.equal(a, b) for a, b in zip(alone, batches, strict=True))
+
+
+def test_workers_live_from_one_epoch_to_the_next(toy: pathlib.Path) -> None:
+    dataset = train_images(toy)
+    read = train_reader(dataset, 2, False)
+    others = set(children(os.getpid()))
+    workers, batches = [], []
+    for epoch in (3, 4):
+        plan = EpochBatches(np.arange(len(dataset.samples.labels)), epoch, 6, 0, 4, 0, 1)
+        batches += [batch.images for batch in read(plan)]
+        workers.append(set(children(os.getpid())) - others)
+    assert len(workers[0]) == 2
+    assert workers[0] == workers[1]
+    alone = all_batches(dataset, 0, 3) + all_batches(dataset, 0, 4)
+    assert all(torch.equal(a, b) for a, b in zip(alone, batches, strict=True))
+    del read
+    assert not set(children(os.getpid())) & workers[0]
 
 
 def test_pixels_depend_on_seed_epoch_and_index(toy: pathlib.Path) -> None:
@@ -124,7 +142,7 @@ def test_whole_images_are_batched_by_size_and_none_is_lost(
     dataset = EvalImages(samples, [eval_transform(None)])
     seen: dict[int, tuple[int, ...]] = {}
     for rank in range(2):
-        for indices, images in eval_batches(dataset, 6, 0, False, rank, 2, sizes=sizes):
+        for indices, images in eval_reader(dataset, 6, 0, False, rank, 2, sizes=sizes)():
             assert len(indices) == len(images) <= 3
             assert not set(indices.tolist()) & set(seen)
             seen |= {int(i): tuple(images.shape[2:]) for i in indices}
@@ -141,12 +159,12 @@ def test_known_sizes_fill_the_batches_across_the_whole_set(tmp_path: pathlib.Pat
     dataset = EvalImages(samples, [[]])
     for workers in (0, 2):
         batches = list(
-            eval_batches(dataset, 3, workers, False, on_error=errors.append, sizes=sizes)
+            eval_reader(dataset, 3, workers, False, on_error=errors.append, sizes=sizes)()
         )
         assert [indices.tolist() for indices, _ in batches] == [[3, 6], [1, 5], [0, 2, 4]]
-    bounded = eval_batches(
+    bounded = eval_reader(
         dataset, 3, 0, False, on_error=errors.append, sizes=sizes, max_pixels=1200
-    )
+    )()
     assert [indices.tolist() for indices, _ in bounded] == [[3], [6], [1, 5], [0, 2], [4]]
     assert [error.path for error in errors] == [str(tmp_path / "0_real/9.png")] * 3
 
@@ -160,7 +178,7 @@ def test_images_are_read_within_the_bound_and_batches_keep_it_where_headers_lie(
     assert batches_by_size(np.arange(7), sizes, 3, 1) == [[i] for i in (3, 6, 1, 5, 0, 2, 4)]
     assert batches_by_size(np.arange(7), sizes, 3, 1200) == [[3], [6], [1, 5], [0, 2], [4]]
     dataset = EvalImages(mixed_sizes(tmp_path), [[], []])
-    unknown = eval_batches(dataset, 8, 0, False, max_pixels=1300)
+    unknown = eval_reader(dataset, 8, 0, False, max_pixels=1300)()
     assert [len(numbers) for numbers, _ in unknown] == [2, 2, 2, 2, 2, 2, 2]
 
 
@@ -179,7 +197,7 @@ def test_an_image_is_decoded_once_for_all_its_variants(
     assert list(steps) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
     dataset = EvalImages(samples, [s + eval_transform(16) for s in steps.values()])
     seen: dict[int, torch.Tensor] = {}
-    for numbers, images in eval_batches(dataset, 8, 0, False, max_pixels=16 * 16 * 5):
+    for numbers, images in eval_reader(dataset, 8, 0, False, max_pixels=16 * 16 * 5)():
         assert len(numbers) <= 5
         seen |= dict(zip(numbers.tolist(), images, strict=True))
     assert sorted(seen) == list(range(7 * 5))
@@ -199,13 +217,13 @@ def test_an_unreadable_image_is_raised_by_name_through_workers(tmp_path: pathlib
     dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), [eval_transform(32)])
     for workers in (0, 2):
         try:
-            list(eval_batches(dataset, 2, workers, False))
+            list(eval_reader(dataset, 2, workers, False)())
         except UnreadableImage as error:
             assert str(error).startswith(str(tmp_path / "0_real/3.png"))
             assert "\n" not in str(error)
         else:
             raise AssertionError("a damaged image went unnoticed")
         errors: list[UnreadableImage] = []
-        kept = eval_batches(dataset, 2, workers, False, on_error=errors.append)
+        kept = eval_reader(dataset, 2, workers, False, on_error=errors.append)()
         assert sorted(int(i) for indices, _ in kept for i in indices) == [0, 1, 2, 4]
         assert len(errors) == 1

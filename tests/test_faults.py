@@ -17,7 +17,7 @@ import torch
 
 from data.dataset import TrainImages
 from data.images import open_image
-from data.loaders import train_batches
+from data.loaders import train_reader
 from data.order import EpochBatches
 from data.samples import find_samples
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children
@@ -92,7 +92,7 @@ def test_the_image_that_stands_in_is_drawn_alike_by_any_number_of_workers(
     dataset = TrainImages(samples, [], seed=3)
     order = torch.arange(24).numpy()
     batches = EpochBatches(order, 1, 8, 0, 3, 0, 1)
-    seen = [batch for batch in train_batches(dataset, batches, workers, False)]
+    seen = [batch for batch in train_reader(dataset, workers, False)(batches)]
     indices = [index for batch in seen for index in batch.indices]
     assert indices[:7] + indices[8:] == [*range(7), *range(8, 24)]
     assert indices[7] != 7

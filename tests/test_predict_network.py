@@ -11,7 +11,7 @@ from torch import nn
 
 from data.dataset import EvalImages
 from data.images import UnreadableImage
-from data.loaders import eval_batches, image_sizes
+from data.loaders import eval_reader, image_sizes
 from data.samples import find_samples
 from data.transforms import eval_transform
 from networks.normalise import normalise
@@ -30,7 +30,7 @@ def small_network() -> nn.Module:
 
 def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.ndarray:
     samples = find_samples(str(root), both_labels=False)
-    batches = eval_batches(
+    read = eval_reader(
         EvalImages(samples, [eval_transform(crop)]),
         batch_size,
         0,
@@ -41,7 +41,7 @@ def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.
     )
     count = len(samples.labels)
     with progress_bar(count, "test") as bar:
-        return predict(small_network(), batches, count, CPU, "fp32", bar)
+        return predict(small_network(), read(), count, CPU, "fp32", bar)
 
 
 def make_images(root: pathlib.Path, count: int) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from data.dataset import EvalImages
 from data.images import UnreadableImage
-from data.loaders import eval_batches
+from data.loaders import Batch
 from data.samples import Samples
 from networks.predict import predict, progress_bar
 from util import distributed, run_folder
@@ -60,25 +61,15 @@ def stop_if_not_finite(
 
 def validate(
     network: nn.Module,
-    val_set: EvalImages,
+    labels: npt.NDArray[np.uint8],
+    batches: Iterable[Batch],
     device: torch.device,
     precision: str,
-    batch_size: int,
-    num_workers: int,
 ) -> dict[str, float]:
     """Every metric on the validation images, the same pixels in each epoch."""
     # Batch norm's statistics are each process's own until the next step; a checkpoint has the first
     # one's, and with others a run that goes on from it would be validated differently.
     distributed.share(network.buffers())
-    labels = val_set.samples.labels
-    batches = eval_batches(
-        val_set,
-        batch_size,
-        num_workers,
-        device.type == "cuda",
-        distributed.rank(),
-        distributed.world_size(),
-    )
     with progress_bar(len(labels), "validation") as bar:
         logits = predict(network, batches, len(labels), device, precision, bar)
     return measure(labels, logits)

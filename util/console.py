@@ -7,18 +7,21 @@ import sys
 
 from tqdm import tqdm
 
-from util import distributed
 from util.errors import one_line
+
+
+def _is_main() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # torchrun's; without torch, which takes seconds
 
 
 def say(text: str) -> None:
     """Print from the main process alone."""
-    if distributed.is_main():
+    if _is_main():
         print(text, flush=True)
 
 
 def warn(text: str, everywhere: bool = False) -> None:
     """One line on standard error, from the main process or (`everywhere`) from this one anyhow."""
-    if everywhere or distributed.is_main():
+    if everywhere or _is_main():
         program = os.path.basename(sys.argv[0])
         tqdm.write(f"{program}: warning: {one_line(text)}", file=sys.stderr)
