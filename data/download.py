@@ -1,0 +1,199 @@
+"""Fetch the paper's images and weights: `python -m data.download testset val train weights`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from data.released.fetch import amount, fetch, require_space, set_aside
+from data.released.hub import REPOSITORY, SPLITS, Split, ask_hub, find, obtain, still_to_fetch, told
+from data.testsets import ORDER
+from options.download_options import DownloadOptions
+from options.parse import parse
+from util.console import warn
+from util.errors import InputError, Interrupted, WorkError, run
+from util.files import atomic_write, sha256
+
+HERE = Path(__file__).parent / "released"
+MARKER = ".unpacked.json"
+WEIGHTS_URL = "https://www.dropbox.com/s"
+WEIGHTS = {  # the reference's, by file name: where they are published
+    "blur_jpg_prob0.5.pth": "2g2jagq2jn1fd0i/blur_jpg_prob0.5.pth?dl=1",
+    "blur_jpg_prob0.1.pth": "h7tkpcgiwuftb6g/blur_jpg_prob0.1.pth?dl=1",
+}
+REFERENCE = "https://github.com/PeterWang512/CNNDetection"
+
+
+def get_split(name: str, options: DownloadOptions) -> None:
+    """Fetch, check and unpack the test sets, the validation or the training images.
+
+    Raises InputError for want of disk space, before anything is fetched; WorkError as the hub,
+    the network and the archives give reason to.
+    """
+    split = SPLITS[name]
+    target = os.path.join(options.root, split.folder)
+    folder = os.path.join(options.root, "archives")
+    if is_complete(target):
+        print(f"{target}: complete already (remove {target}/{MARKER} to have it checked again)")
+        if options.delete_archives:
+            tidy_up([path for a in split.archives if (path := find(a, folder))], folder, True)
+        return
+    wanted = split.archives
+    if name == "train" and options.parts:
+        wanted = tuple(split.archives[number - 1] for number in sorted(set(options.parts)))
+    lacking = [a for a in split.archives if a not in wanted and not find(a, folder)]
+    if lacking:
+        get_archives(split, wanted, folder, target)
+        print(
+            f"{folder}: nothing is unpacked before all {len(split.archives)} volumes are there;"
+            f" still to fetch: {', '.join(lacking)}"
+        )
+        return
+    paths = get_archives(split, split.archives, folder, target)
+    unpack_split(split, paths, target, set(ORDER) if name == "testset" else class_names())
+    tidy_up(paths, folder, options.delete_archives)
+
+
+def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str) -> list[str]:
+    """Fetch the archives `wanted` into `folder`, where they are not on this machine; check all.
+
+    Returns their paths. Raises InputError where the disk has no room for them and their contents.
+    """
+    published = ask_hub(wanted)
+    sizes = {archive: split.size / len(split.archives) for archive in wanted}
+    if isinstance(published, str):
+        if missing := [archive for archive in wanted if not find(archive, folder)]:
+            raise WorkError(
+                f"{published}; {', '.join(missing)} can be fetched by other means from dataset"
+                f" {REPOSITORY} and put into {folder}"
+            )
+        warn(f"{published}; size and SHA-256 of {', '.join(wanted)} could not be checked")
+        published = {}
+    else:
+        sizes |= {archive: published[archive].size for archive in wanted}
+    needed = still_to_fetch(wanted, folder, sizes)
+    if needed:
+        print(f"{REPOSITORY}: {told(wanted, sizes)}", flush=True)
+        # PNG images hardly shrink: unpacked they are about as large as the archive. What it is
+        # exactly, unpack() learns from the archive, and asks the disk again.
+        contents = sum(sizes.values()) if wanted == split.archives else 0
+        require_space(
+            folder,
+            needed + contents,
+            f"{amount(needed)} to fetch"
+            + (f" and about {amount(contents)} to unpack into {target}" if contents else ""),
+        )
+    paths = [obtain(archive, folder, published.get(archive)) for archive in wanted]
+    if published:
+        print(f"{', '.join(wanted)}: size and SHA-256 are the published ones", flush=True)
+    return paths
+
+
+def unpack_split(split: Split, paths: list[str], target: str, known: set[str]) -> None:
+    """Unpack and say what there is; `known` folders are missed where the archive lacks them."""
+    from data.released.archives import unpack  # noqa: PLC0415 - --help should not wait for py7zr
+
+    unpacked = unpack(paths, target, known)
+    with atomic_write(os.path.join(target, MARKER)) as file:
+        json.dump({"archives": split.archives, "files": unpacked.files}, file)
+    print(
+        f"{target}: {unpacked.files:,} files in {len(unpacked.folders)} folders,"
+        f" {unpacked.files - unpacked.written:,} of them there already",
+        flush=True,
+    )
+    if missing := sorted(known - set(unpacked.folders)):
+        warn(f"{target}: the archive has no folder {', '.join(missing)}")
+
+
+def is_complete(target: str) -> bool:
+    """Whether an archive was unpacked here, and no file has gone since."""
+    try:
+        files = json.loads((Path(target) / MARKER).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return sum(len(names) for _, _, names in os.walk(target)) > files  # the marker is one more
+
+
+def tidy_up(paths: list[str], folder: str, delete: bool) -> None:
+    """Delete the archives in `folder` if asked to, or say where they are."""
+    size = sum(os.path.getsize(path) for path in paths)
+    ours = [path for path in paths if os.path.dirname(path) == folder]
+    if not delete:
+        where = folder if ours else os.path.dirname(paths[0])
+        print(f"{where}: keeps {amount(size)} of archives (--delete_archives removes them)")
+        return
+    for path in ours:  # those in the hub's cache are the hub's
+        os.remove(path)
+    print(f"{folder}: {len(ours)} archives deleted")
+
+
+def class_names() -> set[str]:
+    """The class folders of train and val."""
+    testsets = json.loads((HERE / "testsets.json").read_bytes())
+    return set(testsets["train"]["classes"])
+
+
+def get_weights(folder: str) -> None:
+    """Fetch the reference's two checkpoints into `folder` and check that they fit.
+
+    One that is there already is checked alone. Raises WorkError that says how to get them by hand.
+    """
+    for name, address in WEIGHTS.items():
+        path = os.path.join(folder, name)
+        by_hand = f"get {name} by way of the README of {REFERENCE} and put it into {folder}"
+        is_new = not os.path.exists(path)
+        if is_new:
+            part = fetch(f"{WEIGHTS_URL}/{address}", path, by_hand)
+            try:
+                check_resnet50(part)
+            except InputError as error:
+                aside = set_aside(part, path)
+                raise WorkError(f"{error}; it is now {aside}; {by_hand}") from error
+            os.replace(part, path)
+        else:
+            check_resnet50(path)
+        size = amount(os.path.getsize(path))
+        told_new = "fetched" if is_new else "there already"
+        print(f"{path}: {told_new}, fits resnet50, {size}, SHA-256 {sha256(path)}", flush=True)
+
+
+def check_resnet50(path: str) -> None:
+    """Raise InputError unless `path` holds weights of resnet50 with one output, to the key.
+
+    The layouts are those of networks/weights.py, which folder this one may not import.
+    """
+    from util.checkpoint import read_checkpoint  # noqa: PLC0415 - torch takes seconds
+
+    checkpoint = read_checkpoint(path)
+    state = checkpoint["model"] if isinstance(checkpoint.get("model"), dict) else checkpoint
+    shapes = {
+        str(key).removeprefix("module."): list(getattr(value, "shape", ["no tensor"]))
+        for key, value in state.items()
+    }
+    expected = json.loads((HERE / "resnet50_keys.json").read_bytes())
+    wrong = [
+        f"{key} is {shapes.get(key, 'missing')} instead of {expected.get(key, 'absent')}"
+        for key in sorted(expected.keys() | shapes.keys())
+        if shapes.get(key) != expected.get(key)
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise InputError(f"{path}: no weights of resnet50 with one output: {wrong[0]}{more}")
+
+
+def main() -> None:
+    """Fetch what the command line names, in its order."""
+    options = parse(DownloadOptions)
+    try:
+        for name in dict.fromkeys(options.what):
+            if name == "weights":
+                get_weights(options.checkpoints_dir)
+            else:
+                get_split(name, options)
+    except KeyboardInterrupt as error:
+        raise Interrupted("what is finished stays; the same command goes on from there") from error
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""What `python -m data.download` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from options.declare import between, each, one_of, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadOptions:
+    """Fetch the paper's images and weights, check and unpack them. A second run goes on."""
+
+    what: tuple[str, ...] = option(
+        (),
+        "testset (20.1 GB), val (831 MB), train (75 GB), weights: one or several",
+        one_of("testset", "val", "train", "weights"),
+        positional=True,
+    )
+    root: str = option("dataset", "folder that gets test/, val/, train/ and archives/")
+    parts: tuple[int, ...] = option(
+        (), "volumes of train to fetch, as in 1,2 [all seven]", each(between(1, 7))
+    )
+    delete_archives: bool = option(False, "delete archives once all their files are unpacked")
+    checkpoints_dir: str = option("checkpoints", "folder for the weights")
+
+    def conflict(self) -> str | None:
+        """What is wrong with the options as a whole, or None."""
+        if self.parts and "train" not in self.what:
+            return "--parts are volumes of train; name train too, or leave --parts out"
+        return None
