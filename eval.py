@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from data.degrade import PLAIN, variants
-from data.samples import find_testsets
+from data.sources import find_testsets
 from data.testsets import paper_order
 from networks.create import create_trained
 from networks.device import choose_device
@@ -22,7 +22,7 @@ from networks.inference import for_inference
 from networks.weights import read_weights
 from report.build import warnings, write_csv, write_page, write_tables
 from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
-from report.gallery import gallery
+from report.gallery import gallery, roots_of
 from report.model import About, Model, model_names, protocol, read_about, refuse_other_labels
 from report.page import Mistake
 from report.published import check_published, published
@@ -47,7 +47,9 @@ def main(options: EvalOptions) -> int:
 def score_testsets(options: EvalOptions) -> int:
     """Score all test sets with one network, reporting after each; 1 where images are unreadable."""
     device = choose_device(options.device)
-    testsets = find_testsets(options.dataroot, options.testsets)
+    testsets = find_testsets(
+        options.dataroot, options.testsets, options.split, options.real, options.fake
+    )
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch
     network = create_trained(arch, weights).to(device)
@@ -62,7 +64,7 @@ def score_testsets(options: EvalOptions) -> int:
     )
     folder = os.path.join(options.results_dir, options.name or _stem(options.model_path))
     about = protocol(
-        options.model_path, arch, scorer.crop_size, options.precision, options.dataroot
+        options.model_path, arch, scorer.crop_size, options.precision, options.dataroot, testsets
     )
     store = protocol_folder(
         options.results_dir, about["weights_sha256"], arch, scorer.crop_size, options.precision
@@ -199,7 +201,7 @@ def finish(
             model.scores,
             threshold,
             options.gallery,
-            options.dataroot or model.about.get("dataroot"),
+            roots_of(options.dataroot, model.scores) or model.about.get("roots", {}),
             model.about.get("crop_size", 224),
             functools.partial(explain, threshold=threshold) if explain else None,
         )

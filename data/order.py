@@ -111,7 +111,8 @@ def find_pairs(samples: Samples) -> Order:
     index_of = {os.fsdecode(path): index for index, path in enumerate(samples.paths)}
     for path in index_of:
         if partner_of(path) not in index_of:
-            raise InputError(f"--pairs: {path} has no partner {partner_of(path)} in {samples.root}")
+            partner = partner_of(path) or "(it lies in no folder 0_real or 1_fake)"
+            raise InputError(f"--pairs: {path} has no partner {partner} in {samples.root}")
     real = [path for path in index_of if samples.labels[index_of[path]] == 0]
     return np.array([(index_of[path], index_of[partner_of(path)]) for path in real])
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ from util.errors import InputError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 LABELS = {"0_real": 0, "1_fake": 1}
+SPLITS = ("train", "val")
+GENIMAGE_LABELS = {"nature": 0, "ai": 1}  # label folders only where both lie side by side
 
 
 class Samples(NamedTuple):
@@ -46,8 +48,8 @@ def is_image_name(name: str) -> bool:
 
 def image_names(folder: str) -> Iterator[str]:
     """Paths of the images at any depth below `folder`, relative to it, "/" between parts."""
-    for directory, subfolders, names in _walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+    for directory, folders, names in _walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         # most names end in a known ending as it stands, which is quick to see
         images = [n for n in names if (n.endswith(ENDINGS) and n[0] != ".") or is_image_name(n)]
         yield from [directory + name for name in images] if directory else images
@@ -86,15 +88,35 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     return Samples(root, np.array(paths), labels)
 
 
-def label_of(path: str) -> int:
-    """0 or 1, by the first label folder in a relative path."""
-    return next(LABELS[part] for part in path.split("/") if part in LABELS)
+def label_folders(names: Sequence[str]) -> dict[str, int]:
+    """Which of the folders `names`, that lie side by side, hold real (0) and fake (1) images."""
+    found = {name: LABELS[name] for name in names if name in LABELS}
+    return found or (GENIMAGE_LABELS if set(names) >= set(GENIMAGE_LABELS) else {})
+
+
+def label_of(folder: str) -> int:
+    """0 or 1, by the first label folder in a relative path that ends with one."""
+    parts = folder.rstrip("/").split("/")
+    return next(
+        (LABELS[part] for part in parts if part in LABELS), GENIMAGE_LABELS.get(parts[-1], 0)
+    )
+
+
+def class_of(path: str) -> str:
+    """The folder above the first label folder of an image's path; "" where there is none."""
+    parts = path.split("/")[:-1]
+    for above, part in zip(["", *parts], parts, strict=False):
+        if part in LABELS or part in GENIMAGE_LABELS:
+            return "" if above == ".." else above
+    return ""
 
 
 def partner_of(path: str) -> str:
-    """The same relative path under the other label."""
+    """The same relative path under the other label; "" where no folder is 0_real or 1_fake."""
     parts = path.split("/")
-    at = next(i for i, part in enumerate(parts) if part in LABELS)
+    at = next((i for i, part in enumerate(parts) if part in LABELS), None)
+    if at is None:
+        return ""
     (parts[at],) = set(LABELS) - {parts[at]}
     return "/".join(parts)
 
@@ -113,10 +135,11 @@ def at_most(samples: Samples, most: int, seed: int) -> Samples:
 
 
 def joined(first: Samples, second: Samples) -> Samples:
-    """Both, one after the other; all paths relative to the root of `first`."""
+    """Both, one after the other; all paths relative to the root of `first`, or absolute."""
     way = os.fsencode(os.path.relpath(second.root, first.root).replace(os.sep, "/") + "/")
-    paths = [*first.paths.tolist(), *(way + path for path in second.paths.tolist())]
-    return Samples(first.root, np.array(paths), np.concatenate([first.labels, second.labels]))
+    moved = [path if path.startswith(b"/") else way + path for path in second.paths.tolist()]
+    paths = np.array([*first.paths.tolist(), *moved])
+    return Samples(first.root, paths, np.concatenate([first.labels, second.labels]))
 
 
 def fingerprint(samples: Samples) -> str:
@@ -137,19 +160,19 @@ def fingerprint_of_files(samples: Samples) -> str:
 
 def _classes(root: str) -> list[str]:
     """The class folders of `root`, or "" where it holds 0_real or 1_fake itself."""
-    folders = _folders(root)
-    return [""] if set(folders) & set(LABELS) else folders or [""]
+    folders = subfolders(root)
+    return [""] if label_folders(folders) else folders or [""]
 
 
 def _label_folders(root: str, name: str, both_labels: bool) -> list[str]:
-    """The 0_real and 1_fake folders at any depth below a class, as paths relative to `root`."""
+    """The label folders at any depth below a class, as paths relative to `root`."""
     found: dict[str, list[str]] = {}  # folder -> the label folders in it
     prefix = f"{name}/" if name else ""
-    for directory, subfolders, _ in _walk(os.path.join(root, name)):
-        labels = sorted(set(subfolders) & set(LABELS))
+    for directory, folders, _ in _walk(os.path.join(root, name)):
+        labels = sorted(label_folders(folders))
         if labels:
             found[prefix + directory] = labels
-        subfolders[:] = [s for s in subfolders if s not in LABELS and not s.startswith(".")]
+        folders[:] = [f for f in folders if f not in labels and not f.startswith(".")]
     if not found:
         folder = os.path.join(root, name)
         raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
@@ -163,20 +186,46 @@ def _label_folders(root: str, name: str, both_labels: bool) -> list[str]:
 
 def _walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
     """As os.walk, the directory relative to `folder`: "" or ending in "/"."""
-    for directory, subfolders, names in os.walk(folder, followlinks=True):
+    for directory, folders, names in os.walk(folder, followlinks=True):
         below = os.path.relpath(directory, folder).replace(os.sep, "/")
-        yield "" if below == "." else below + "/", subfolders, names
+        yield "" if below == "." else below + "/", folders, names
 
 
-def _folders(folder: str) -> list[str]:
+def subfolders(folder: str) -> list[str]:
+    """The names of the folders in `folder`, hidden ones left out."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 
 
 def _found(folder: str) -> str:
-    names = _folders(folder)
+    names = subfolders(folder)
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return f"found instead: {shown}" if names else "it holds no folders"
+
+
+def set_folders(root: str, known: Collection[str]) -> dict[str, str]:
+    """The sets of a folder, and where they lie in it ("" or a path that ends in "/"): train, val
+    and test/<name> where it holds the splits, else test sets. Some may hold no images.
+
+    A test set may have a class called train: the other folders tell it from a split. `known` are
+    names of test sets: a folder that is called so is one, whatever it holds.
+    """
+    if not os.path.isdir(root):
+        raise InputError(f"{root}: no such folder")
+    name = os.path.basename(os.path.abspath(root))
+    folders = subfolders(root)
+    if label_folders(folders):
+        return {name: ""}
+    if name in {*known, *SPLITS} and "test" not in folders and not set(folders) & set(known):
+        return {name: ""}
+    splits = [split for split in (*SPLITS, "test") if split in folders]
+    others = [f for f in folders if f not in splits]
+    has_classes = any(label_folders(subfolders(os.path.join(root, f))) for f in others)
+    if splits and ("test" in splits or not has_classes):
+        found = {split: f"{split}/" for split in splits if split != "test"}
+        below = subfolders(os.path.join(root, "test")) if "test" in splits else []
+        return found | {f"test/{f}": f"test/{f}/" for f in below}
+    return {f: f"{f}/" for f in folders}
 
 
 def find_images(paths: Sequence[str], recursive: bool) -> Samples:
@@ -197,28 +246,3 @@ def find_images(paths: Sequence[str], recursive: bool) -> Samples:
         else:
             raise InputError(f"{path}: no such file or folder")
     return Samples("", np.array([os.fsencode(i) for i in images]), np.zeros(len(images), np.uint8))
-
-
-def find_testsets(root: str, wanted: Sequence[str] = ()) -> dict[str, Samples]:
-    """The test sets of `root` by name: each of its folders, or those `wanted`.
-
-    Where `root` holds 0_real or 1_fake itself it is one test set, named as its folder. A set may
-    lack one label. Raises InputError for a folder without labels or images, and for a wanted set
-    that is not there.
-    """
-    if not os.path.isdir(root):
-        raise InputError(f"{root}: no such folder")
-    folders = _folders(root)
-    if not folders:
-        raise InputError(f"{root}: holds no test sets (no folders)")
-    if set(folders) & set(LABELS):
-        return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
-    if not wanted and {"train", "test"} <= set(folders):
-        below = os.path.join(root, "test")
-        raise InputError(f"{root}: holds the splits; the test sets are in {below}")
-    if missing := sorted(set(wanted) - set(folders)):
-        raise InputError(f"--testsets: no folder {', '.join(missing)} in {root}; {_found(root)}")
-    return {
-        name: find_samples(os.path.join(root, name), both_labels=False)
-        for name in wanted or folders
-    }

@@ -21,6 +21,14 @@ PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
 BESIDE = ("stylegan2", "whichfaceisreal")  # released and reported with them, outside the mean
 ORDER = PAPER_ELEVEN + BESIDE
 
+# The sets of diffusion models that Ojha, Li and Lee (CVPR 2023) released: each is a folder of
+# fakes, whose reals are another folder beside it.
+REALS_OF = {
+    "guided": "imagenet",
+    **dict.fromkeys(("ldm_100", "ldm_200", "ldm_200_cfg", "dalle"), "laion"),
+    **dict.fromkeys(("glide_50_27", "glide_100_10", "glide_100_27"), "laion"),
+}
+
 
 def paper_order(testset: str) -> tuple[int, str]:
     """Sorts the paper's test sets as it does, others after them by name."""

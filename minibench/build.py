@@ -205,8 +205,8 @@ def main() -> None:
             print(f"{options.out}: complete already, {about['images']} images")
             return
         raise InputError(
-            f"--out {out}: holds a minibench of another seed, family or version; add --overwrite to replace"
-            " it, or name another folder"
+            f"--out {out}: holds a minibench of another seed, family or version; add --overwrite to"
+            " replace it, or name another folder"
         )
     images = build(out, options.seed, options.processes, options.only)
     print(f"{options.out}: {images} images")

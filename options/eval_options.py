@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from options.declare import above, at_least, between, each, option
 from options.machine import MachineOptions, NetworkOptions
+from options.source import PlainFolders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +15,13 @@ class InputOptions:
 
     dataroot: str = option(
         "",
-        "the folder that holds the test sets, one folder each (with --predictions: where the"
-        " pictures in the report come from)",
+        "the folder that holds the test sets, one folder each, or a manifest (with --predictions:"
+        " where the pictures in the report come from)",
+    )
+    split: str = option(
+        "",
+        "only images below folders of this name (GenImage: val), or a manifest's rows of this split"
+        " [test, where it has that]",
     )
     testsets: tuple[str, ...] = option((), "test sets to score; empty: every one found")
     predictions: tuple[str, ...] = option(
@@ -96,6 +102,7 @@ class EvalOptions(
     MeasureOptions,
     ProtocolOptions,
     NetworkOptions,
+    PlainFolders,
     InputOptions,
 ):
     """Score every test set with one network and report how well it tells fakes from reals."""
@@ -106,8 +113,11 @@ class EvalOptions(
             return "--predictions takes the place of --model_path"
         if not self.predictions and not self.model_path:
             return "--model_path is needed (or --predictions)"
-        if not self.predictions and not self.dataroot:
-            return "--dataroot is needed (or --predictions)"
+        wrong = self.plain_conflict("--dataroot", self.dataroot)
+        if wrong and not self.predictions:
+            return wrong
+        if self.predictions and (self.split or self.real or self.fake):
+            return "--split, --real and --fake choose images to score; not with --predictions"
         if self.predictions and (self.robustness or self.gradcam):
             flag = "--robustness" if self.robustness else "--gradcam"
             return f"{flag} needs the network: give --model_path and --dataroot, not --predictions"

@@ -8,6 +8,7 @@ from typing import Any
 
 from options.declare import above, at_least, between, file_name, one_of, option, span
 from options.machine import MachineOptions
+from options.source import PlainFolders
 
 
 def _freeze(value: str) -> str | None:
@@ -61,10 +62,16 @@ class RunOptions:
 class DataOptions:
     """Data."""
 
-    dataroot: str = option("./dataset/", "the folder that holds the splits")
+    dataroot: str = option("./dataset/", "the folder that holds the splits, or a manifest")
     train_split: str = option("train", "folder of training images inside --dataroot")
     val_split: str = option("val", "folder of validation images inside --dataroot")
     classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
+    val_fraction: float = option(
+        0.1,
+        "share of the images that is held out for validation, of --real and --fake (which take the"
+        " place of --dataroot) and of a manifest without splits",
+        between(0.001, 0.9),
+    )
     max_images: int | None = option(
         None,
         "use at most N training images of each class and label (few-shot studies); which, follows"
@@ -199,6 +206,7 @@ class TrainOptions(
     OptimisationOptions,
     NetworkOptions,
     PreprocessingOptions,
+    PlainFolders,
     DataOptions,
     RunOptions,
 ):
@@ -208,6 +216,8 @@ class TrainOptions(
         """What is wrong with the options taken together, or None."""
         if self.cropSize > self.loadSize:
             return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
+        if bool(self.real) != bool(self.fake):
+            return "--real and --fake go together"
         if self.pairs and self.class_bal:
             return "--pairs makes every batch balanced; leave out --class_bal"
         if self.pairs and self.batch_size % 2:

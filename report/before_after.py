@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from data.degrade import PLAIN, variants
-from data.samples import Samples, find_testsets
+from data.samples import Samples
+from data.sources import find_testsets
 from data.testsets import PAPER_ELEVEN, paper_order
 from networks.create import create_trained
 from networks.inference import for_inference
@@ -72,7 +73,7 @@ def before_after(
             sys.maxsize,  # pixels in a batch of whole images; these are crops
             num_workers,
         )
-        about = protocol(path, arch, crop_size, precision, dataroot)
+        about = protocol(path, arch, crop_size, precision, dataroot, testsets)
         models.append(_scored(name, scorer, about, testsets, store))
     if not distributed.is_main():
         return

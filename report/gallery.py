@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import matplotlib
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data.images import Pixels, UnreadableImage, open_image
-from data.samples import LABELS
+from data.samples import label_folders, subfolders
 from data.transforms import eval_transform
 from report.page import Mistake
 from util.predictions import Scores
@@ -47,7 +47,7 @@ def gallery(
     models_scores: Mapping[str, Scores],
     threshold: float,
     most: int,
-    dataroot: str | None,
+    roots: Mapping[str, str],
     crop_size: int | None,
     explain: Explain | None,
 ) -> list[Mistake]:
@@ -55,8 +55,8 @@ def gallery(
     of `find_mistakes`, with pictures of what the network saw: the centre crop, or (None) the whole
     image, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
 
-    Images are looked for in `<dataroot>/<test set>`, or in `dataroot` where that is itself the
-    test set; a mistake has no picture where `dataroot` is None or the file cannot be read. With
+    `roots` are the folders of the test sets, by name, that paths are relative to; a mistake has no
+    picture where its set has none or the file cannot be read. With
     `explain` the picture is given a second time, in grey, with the map laid over it. What is
     explained is the middle of the image, at most 1024x1024 pixels, as more would need gigabytes;
     beyond it the second picture is darkened. So for a larger image the map is that of the verdict
@@ -72,7 +72,7 @@ def gallery(
         chosen, desc=f"{model}: mistakes", unit="image", leave=False
     ):
         path = paths[index]
-        seen = None if dataroot is None else _seen(_folder(dataroot, testset), path, crop_size)
+        seen = _seen(roots[testset], path, crop_size) if testset in roots else None
         pictures = (None, None) if seen is None else _pictures(seen, explain)
         mistakes.append(
             Mistake(model, testset, path, int(labels[index]), float(logits[index]), *pictures)
@@ -80,9 +80,13 @@ def gallery(
     return mistakes
 
 
-def _folder(dataroot: str, testset: str) -> str:
-    is_testset = any(os.path.isdir(os.path.join(dataroot, label)) for label in LABELS)
-    return dataroot if is_testset else os.path.join(dataroot, testset)
+def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
+    """The folders of test sets in `dataroot`, which may be one itself, or a manifest; {} for ""."""
+    if os.path.isfile(dataroot):
+        return dict.fromkeys(testsets, os.path.dirname(dataroot))
+    if os.path.isdir(dataroot) and label_folders(subfolders(dataroot)):
+        return dict.fromkeys(testsets, dataroot)
+    return {name: os.path.join(dataroot, name) for name in testsets} if dataroot else {}
 
 
 def _seen(folder: str, path: str, crop_size: int | None) -> Pixels | None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from data.samples import Samples
 from data.testsets import PAPER_ELEVEN, benchmark_note
 from report.rows import Measured, Row, with_mean
 from util.errors import InputError
@@ -35,7 +36,12 @@ class Model(NamedTuple):
 
 
 def protocol(
-    weights: str, arch: str, crop_size: int | None, precision: str, dataroot: str
+    weights: str,
+    arch: str,
+    crop_size: int | None,
+    precision: str,
+    dataroot: str,
+    testsets: Mapping[str, Samples],
 ) -> About:
     """What a table says of how its scores came to be; of `weights` (a path) also the hash."""
     return {
@@ -45,6 +51,7 @@ def protocol(
         "crop_size": crop_size,
         "precision": precision,
         "dataroot": dataroot,
+        "roots": {name: samples.root for name, samples in testsets.items()},
         "benchmark": benchmark_note(dataroot),
         "unreadable": {},
     }

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
-from data.samples import find_testsets
+from data.sources import find_testsets
 from data.testsets import paper_order
 from options.parse import parse
 from options.spectra_options import SpectraOptions

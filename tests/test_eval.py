@@ -382,11 +382,11 @@ def test_wrong_folders_are_named(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     base = ["eval.py", "--model_path", weights, "--dataroot"]
-    assert_wrong_usage(script(*base, tmp_path / "no"), "--dataroot", "no")
+    assert_wrong_usage(script(*base, tmp_path / "no"), f"{tmp_path}/no: no such folder")
     assert_wrong_usage(script(*base, sweep, "--testsets", "crn"), "crn", "progan, san, zeta set")
     (tmp_path / "all/train").mkdir(parents=True)
     (tmp_path / "all/test").mkdir()
-    assert_wrong_usage(script(*base, tmp_path / "all"), "--dataroot", str(tmp_path / "all/test"))
+    assert_wrong_usage(script(*base, tmp_path / "all"), str(tmp_path / "all/test"))
     shutil.rmtree(tmp_path / "all")
     (tmp_path / "odd/real").mkdir(parents=True)
     assert_wrong_usage(script(*base, tmp_path), "odd", "0_real", "real")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.samples import find_samples, find_testsets
+from data.samples import find_samples
+from data.sources import find_testsets
 from data.testsets import ORDER
 from minibench import build, photographs
 from minibench.contact_sheet import draw_sheet

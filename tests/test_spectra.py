@@ -242,7 +242,7 @@ def test_an_unreadable_image_costs_exit_code_1_and_nothing_else(tmp_path: pathli
 def test_wrong_usage_is_one_line(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "own/0_real/a.png", noise(1))
     assert_wrong_usage(command(), "--dataroot is needed")
-    assert_wrong_usage(command("--dataroot", tmp_path / "no"), "--dataroot", "no such folder")
+    assert_wrong_usage(command("--dataroot", tmp_path / "no"), f"{tmp_path}/no: no such folder")
     assert_wrong_usage(command("--dataroot", tmp_path), "--size 224", "own", f"fits is {SIZE}")
     assert_wrong_usage(command("--dataroot", tmp_path, "--out", "s.pdf"), "--out", ".png", "s.pdf")
     assert_wrong_usage(command("--dataroot", tmp_path, "--testsets", "x"), "--testsets", "own")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -12,7 +11,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Pool, find_pairs, make_pools
-from data.samples import at_most, find_samples, joined
+from data.samples import at_most, joined
+from data.sources import training_images
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
@@ -26,9 +26,9 @@ def build_datasets(
     """Find the images of both splits, and say what happens to each, and how many of which kind
     make a batch of `world_size` processes.
     """
-    train_samples, val_samples = (
-        find_samples(os.path.join(options.dataroot, split), options.classes)
-        for split in (options.train_split, options.val_split)
+    splits = options.train_split, options.val_split
+    train_samples, val_samples = training_images(
+        options.dataroot, splits, options.classes, options.real, options.fake, options.val_fraction
     )
     load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
@@ -40,7 +40,7 @@ def build_datasets(
         train_samples = at_most(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
     if options.replay_root:
-        old = find_samples(os.path.join(options.replay_root, options.train_split))
+        old, _ = training_images(options.replay_root, splits)
         train_samples = joined(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
     pools = make_pools(

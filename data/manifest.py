@@ -1,0 +1,59 @@
+"""List a data set's images in one file: `python -m data.manifest dataset --out manifest.csv`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from data.manifest_file import write_manifest
+from data.samples import SPLITS, Samples, class_of
+from data.sources import everything
+from options.manifest_options import ManifestOptions
+from options.parse import parse
+from util.console import say
+from util.errors import InputError, run
+
+
+def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
+    """A row for every image, its path relative to `folder`; sizes and times of those that are
+    there. The class is the folder above the label folder, if it lies within the set.
+    """
+    bar = tqdm(total=sum(len(its.labels) for its in sets.values()), unit="image", delay=1)
+    with bar:
+        for name, samples in sets.items():
+            split = name if name in SPLITS else "test"
+            way = os.path.relpath(samples.root, folder).replace(os.sep, "/")
+            for index, label in enumerate(samples.labels.tolist()):
+                path = samples.relative(index)
+                row = {
+                    "path": os.path.normpath(os.path.join(way, path)).replace(os.sep, "/"),
+                    "label": label,
+                    "testset": name.removeprefix("test/") if split == "test" else "",
+                    "class": class_of(path),
+                    "split": split,
+                }
+                try:
+                    state = os.stat(samples.path(index))
+                    row |= {"size": state.st_size, "mtime_ns": state.st_mtime_ns}
+                except OSError:  # a dead link: opening it will tell
+                    pass
+                bar.update()
+                yield row
+
+
+def main() -> None:
+    """Write the manifest that the command line asks for."""
+    options = parse(ManifestOptions)
+    if os.path.exists(options.out) and not options.overwrite:
+        raise InputError(f"--out {options.out}: is there already; add --overwrite to replace it")
+    dataroot = options.dataroot[0] if options.dataroot else ""
+    sets = everything(dataroot, options.split, options.real, options.fake)
+    count = write_manifest(options.out, rows(sets, os.path.dirname(options.out) or "."))
+    say(f"{options.out}: {count:,} images in {len(sets)} sets")
+
+
+if __name__ == "__main__":
+    run(main)

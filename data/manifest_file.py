@@ -1,0 +1,167 @@
+"""Manifests: the images of a data set, listed in one file (data/manifest.py writes one)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data.samples import Samples
+from util.errors import InputError
+from util.files import atomic_write
+
+COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
+LABEL_NAMES = {"0": 0, "1": 1, "real": 0, "fake": 1}
+LOOKED_AT = 1000  # files whose size and time are compared when a manifest is read
+
+
+class Manifest(NamedTuple):
+    """The rows of a manifest, column by column; "" and -1 where a column or cell is empty."""
+
+    path: str
+    samples: Samples  # paths relative to the manifest's folder, or absolute
+    testsets: list[str]
+    classes: list[str]
+    splits: list[str]
+    sizes: list[int]  # bytes
+    times: list[int]  # of the last change, nanoseconds since 1970
+
+    def select(
+        self, split: str = "", testset: str | None = None, classes: Sequence[str] = ()
+    ) -> Samples:
+        """The images of a split, a test set and some classes, sorted by path; "" and none: of all.
+
+        Raises InputError where there are none, or none of one of the classes.
+        """
+        chosen = [
+            index
+            for index, (its_split, its_set, its_class) in enumerate(
+                zip(self.splits, self.testsets, self.classes, strict=True)
+            )
+            if (not split or its_split == split)
+            and (testset is None or its_set == testset)
+            and (not classes or its_class in classes)
+        ]
+        if lost := sorted(set(classes) - {self.classes[index] for index in chosen}):
+            raise InputError(f"--classes: no rows of class {lost[0]} in {self.path}")
+        if not chosen:
+            raise InputError(f"{self.path}: no rows of split {split or 'any'}")
+        samples = self.samples.take(np.array(chosen))
+        return samples.take(np.argsort(samples.paths, kind="stable"))
+
+
+def read_manifest(path: str) -> Manifest:
+    """Read a CSV file with a header, or JSON lines (*.jsonl): `path` and `label` (0 or 1, real or
+    fake), and where there are, the other COLUMNS.
+
+    Raises InputError for a file that is none, for rows without these, for a path that comes twice,
+    and where one of LOOKED_AT files has another size or time than the manifest says.
+    """
+    read = _json_lines if path.endswith(".jsonl") else _csv_rows
+    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    labels: list[int] = []
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            for number, row in read(path, file):
+                label = LABEL_NAMES.get(str(row["label"]).lower())
+                if label is None or not row["path"]:
+                    raise InputError(
+                        f"{path}: row {number}: has label {row['label']!r} and path"
+                        f" {row['path']!r}; wants a path, and 0 (real) or 1 (fake)"
+                    )
+                labels.append(label)
+                for name, values in columns.items():
+                    values.append(str(row.get(name) or ""))
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a manifest ({error})") from error
+    if not labels:
+        raise InputError(f"{path}: has no rows")
+    paths = [os.fsencode(name) for name in columns["path"]]
+    if len(set(paths)) < len(paths):
+        twice = Counter(paths).most_common(1)[0][0]
+        raise InputError(f"{path}: lists {os.fsdecode(twice)} more than once")
+    root = os.path.dirname(path) or "."
+    manifest = Manifest(
+        path,
+        Samples(root, np.array(paths), np.array(labels, np.uint8)),
+        columns["testset"],
+        columns["class"],
+        columns["split"],
+        _whole_numbers(path, columns["size"]),
+        _whole_numbers(path, columns["mtime_ns"]),
+    )
+    refuse_stale(manifest, every=max(1, len(labels) // LOOKED_AT))
+    return manifest
+
+
+def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows with COLUMNS, as CSV or (*.jsonl) JSON lines; return their number."""
+    count = 0
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not path.endswith(".jsonl"):
+            writer.writeheader()
+        for row in rows:
+            if path.endswith(".jsonl"):
+                file.write(json.dumps(row) + "\n")
+            else:
+                writer.writerow(row)
+            count += 1
+    return count
+
+
+def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(file, strict=True)
+    header = next(reader, [])
+    if missing := [name for name in ("path", "label") if name not in header]:
+        raise InputError(f"{path}: has no column {missing[0]}; wants {', '.join(COLUMNS)}")
+    for row in reader:
+        if len(row) != len(header):
+            raise InputError(f"{path}: row {reader.line_num}: not {len(header)} cells")
+        yield reader.line_num, dict(zip(header, row, strict=True))
+
+
+def _json_lines(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}: row {number}: is no JSON ({error})") from error
+        if not isinstance(row, dict) or not {"path", "label"} <= set(row):
+            raise InputError(f'{path}: row {number}: wants {{"path": ..., "label": ...}}')
+        yield number, row
+
+
+def _whole_numbers(path: str, cells: list[str]) -> list[int]:
+    try:
+        return [int(cell) if cell else -1 for cell in cells]
+    except ValueError as error:
+        raise InputError(f"{path}: size and mtime_ns want whole numbers ({error})") from error
+
+
+def refuse_stale(manifest: Manifest, every: int) -> None:
+    """Raise InputError where one of the files, of which each `every`-th is looked at, has another
+    size or time than the manifest says, or is gone.
+    """
+    for index in range(0, len(manifest.sizes), every):
+        told = manifest.sizes[index], manifest.times[index]
+        try:
+            state = os.stat(manifest.samples.path(index))
+        except OSError:
+            if told == (-1, -1):
+                continue  # never compared: opening it will tell
+            reason = "is gone"
+        else:
+            now = state.st_size, state.st_mtime_ns
+            if all(a in (-1, b) for a, b in zip(told, now, strict=True)):
+                continue
+            reason = "has changed"
+        raise InputError(
+            f"{manifest.path}: is stale: {manifest.samples.relative(index)} {reason} since it was"
+            " written; write it anew with python -m data.manifest"
+        )

@@ -1,0 +1,242 @@
+"""Where images come from: a folder in one of several layouts, a manifest, or two plain folders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data.manifest_file import Manifest, read_manifest
+from data.samples import (
+    SPLITS,
+    Samples,
+    find_samples,
+    image_names,
+    joined,
+    label_folders,
+    set_folders,
+    subfolders,
+)
+from data.testsets import ORDER, REALS_OF
+from util.errors import InputError
+
+
+def training_images(
+    dataroot: str,
+    splits: tuple[str, str],
+    classes: Sequence[str] = (),
+    real: str = "",
+    fakes: Sequence[str] = (),
+    val_fraction: float = 0.1,
+) -> tuple[Samples, Samples]:
+    """The images to train on and those to validate on.
+
+    They are the folders `splits` of `dataroot`, or the rows of these splits where that is a
+    manifest. Of a manifest without splits, and of the plain folders `real` and `fakes` (which take
+    the place of `dataroot`), the share `val_fraction` is held out. Raises InputError where images
+    of a label are missing.
+    """
+    if fakes:
+        return hold_out(_plain_pair(real, fakes), val_fraction)
+    if not os.path.isfile(dataroot):
+        train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
+        return train, val
+    manifest = read_manifest(dataroot)
+    if not any(manifest.splits):
+        return hold_out(manifest.select(classes=classes), val_fraction)
+    train, val = (manifest.select(split=split, classes=classes) for split in splits)
+    for split, samples in zip(splits, (train, val), strict=True):
+        _require_both_labels(samples, f"{dataroot}: split {split}")
+    return train, val
+
+
+def hold_out(samples: Samples, fraction: float) -> tuple[Samples, Samples]:
+    """All images but a share, and that share, chosen by a hash of their names without endings: the
+    same on every machine, and images of one name stay together.
+    """
+    names = [os.path.splitext(os.path.basename(path))[0] for path in samples.paths.tolist()]
+    draws = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
+    is_out = np.array([int.from_bytes(draw, "big") < fraction * 2**64 for draw in draws])
+    parts = samples.take(np.flatnonzero(~is_out)), samples.take(np.flatnonzero(is_out))
+    for part in parts:
+        _require_both_labels(part, f"--val_fraction {fraction:g} of {len(names)} images")
+    return parts
+
+
+def find_testsets(
+    dataroot: str,
+    wanted: Sequence[str] = (),
+    split: str = "",
+    real: str = "",
+    fakes: Sequence[str] = (),
+) -> dict[str, Samples]:
+    """The test sets by name: the folders of `dataroot`, or those `wanted`; one alone where it holds
+    label folders itself; those of a manifest; or each of the plain folders `fakes`.
+
+    `split` leaves out all but the images below folders of this name, or of a manifest's rows of
+    this split (by default "test", where it has that). Sets of fakes alone get their reals from
+    `real` or, where the set is known, from its neighbour. Raises InputError for a folder without
+    labels or images, for a set that is not there, and for one of several splits.
+    """
+    if fakes:
+        found = _by_name(fakes)
+    elif os.path.isfile(dataroot):
+        found = _of_manifest(read_manifest(dataroot), wanted, split)
+    else:
+        found = _of_folder(dataroot, wanted)
+        found = {name: _of_split(samples, split) for name, samples in found.items()}
+        found = _with_known_reals(dataroot, found, wanted)
+    if real:
+        reals = _plain(real, 0)
+        found = {
+            name: joined_by_path(samples, reals) if samples.labels.all() else samples
+            for name, samples in found.items()
+        }
+    return found
+
+
+def everything(
+    dataroot: str, split: str = "", real: str = "", fakes: Sequence[str] = ()
+) -> dict[str, Samples]:
+    """All images by set: "train", "val" and "test/<name>" where `dataroot` holds the splits, else
+    its test sets by name. A set may lack one label. Raises InputError where nothing is found.
+    """
+    if fakes:
+        return find_testsets(dataroot, (), split, real, fakes)
+    if os.path.isfile(dataroot):
+        manifest = read_manifest(dataroot)
+        splits = [name for name in SPLITS if name in manifest.splits]
+        found = {name: manifest.select(split=name) for name in splits}
+        if set(manifest.splits) - set(splits):
+            tests = find_testsets(dataroot, (), split, real)
+            found |= {f"test/{name}" if splits else name: its for name, its in tests.items()}
+        return found
+    folders = set_folders(dataroot, ORDER)
+    splits = [name for name in SPLITS if name in folders]
+    found = {
+        name: find_samples(os.path.join(dataroot, folders[name]), both_labels=False)
+        for name in splits
+    }
+    is_root = any(name.startswith("test/") for name in folders)
+    if is_root or not splits:
+        below = os.path.join(dataroot, "test") if is_root else dataroot
+        tests = find_testsets(below, (), split, real)
+        found |= {f"test/{name}" if is_root else name: its for name, its in tests.items()}
+    return found
+
+
+def joined_by_path(first: Samples, second: Samples) -> Samples:
+    """Both in one, sorted by path."""
+    both = joined(first, second)
+    return both.take(np.argsort(both.paths, kind="stable"))
+
+
+def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
+    if not os.path.isdir(root):
+        raise InputError(f"{root}: no such folder")
+    folders = subfolders(root)
+    if not folders:
+        raise InputError(f"{root}: holds no test sets (no folders)")
+    if label_folders(folders):
+        return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
+    if not wanted and {"train", "test"} <= set(folders):
+        below = os.path.join(root, "test")
+        raise InputError(f"{root}: holds the splits; the test sets are in {below}")
+    _require_all(wanted, folders, root)
+    names = list(wanted) or folders
+    return {name: find_samples(os.path.join(root, name), both_labels=False) for name in names}
+
+
+def _require_all(wanted: Sequence[str], found: Sequence[str], root: str) -> None:
+    if missing := sorted(set(wanted) - set(found)):
+        shown = ", ".join(sorted(found)[:20]) + (", ..." if len(found) > 20 else "")
+        raise InputError(f"--testsets: {', '.join(missing)} not in {root}; it holds: {shown}")
+
+
+def _of_split(samples: Samples, split: str) -> Samples:
+    """The images below folders called `split`; all, where it is empty."""
+    folders = [os.path.dirname(path).split(b"/") for path in samples.paths.tolist()]
+    if not split:
+        if all(any(name in f for f in folders) for name in (b"train", b"val")):
+            raise InputError(
+                f"{samples.root}: holds images of both train and val; say which with --split val"
+            )
+        return samples
+    kept = np.flatnonzero([os.fsencode(split) in folder for folder in folders])
+    if not kept.size:
+        raise InputError(
+            f"--split {split}: no images below a folder of this name in {samples.root}"
+        )
+    return samples.take(kept)
+
+
+def _of_manifest(manifest: Manifest, wanted: Sequence[str], split: str) -> dict[str, Samples]:
+    split = split or ("test" if "test" in manifest.splits else "")
+    if not split and len(set(manifest.splits)) > 1:
+        raise InputError(
+            f"{manifest.path}: has rows of the splits {', '.join(sorted(set(manifest.splits)))};"
+            " say which with --split"
+        )
+    names = sorted(
+        {
+            name
+            for name, its in zip(manifest.testsets, manifest.splits, strict=True)
+            if its == split or not split
+        }
+    )
+    if not names:
+        raise InputError(f"--split {split}: no rows of it in {manifest.path}")
+    _require_all(wanted, names, manifest.path)
+    stem = os.path.splitext(os.path.basename(manifest.path))[0]
+    return {name or stem: manifest.select(split=split, testset=name) for name in wanted or names}
+
+
+def _with_known_reals(
+    root: str, found: Mapping[str, Samples], wanted: Sequence[str]
+) -> dict[str, Samples]:
+    complete = dict(found)
+    for name, samples in found.items():
+        source = REALS_OF.get(name, "")
+        folder = os.path.join(root, source)
+        if source and samples.labels.all() and os.path.isdir(folder):
+            reals = find_samples(folder, both_labels=False)
+            complete[name] = joined_by_path(samples, reals)
+            if source not in wanted:
+                complete.pop(source, None)  # no test set of its own
+    return complete
+
+
+def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
+    samples = _plain(real, 0)
+    for folder in fakes:
+        samples = joined(samples, _plain(folder, 1))
+    return samples
+
+
+def _plain(folder: str, label: int) -> Samples:
+    """All images at any depth below a folder, with one label, whatever their folders are called."""
+    flag = ("--real", "--fake")[label]
+    if not os.path.isdir(folder):
+        raise InputError(f"{flag} {folder}: no such folder")
+    paths = sorted(os.fsencode(name) for name in image_names(folder))
+    if not paths:
+        raise InputError(f"{flag} {folder}: no images in it")
+    return Samples(folder, np.array(paths), np.full(len(paths), label, np.uint8))
+
+
+def _by_name(fakes: Sequence[str]) -> dict[str, Samples]:
+    found: dict[str, Samples] = {}
+    for folder in fakes:
+        name = os.path.basename(os.path.abspath(folder))
+        if name in found:
+            raise InputError(f"--fake {folder}: two of these folders are called {name}")
+        found[name] = _plain(folder, 1)
+    return found
+
+
+def _require_both_labels(samples: Samples, where: str) -> None:
+    for label, name in enumerate(("real", "fake")):
+        if not (samples.labels == label).any():
+            raise InputError(f"{where}: no {name} images among them")
