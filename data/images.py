@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -46,10 +48,63 @@ def open_image(path: str) -> Pixels:
         raise UnreadableImage(path, f"cannot be read as an image ({error})") from error
 
 
+class Header(NamedTuple):
+    """What the head of an image file tells, without decoding its pixels."""
+
+    format: str  # by the content, whatever the name ends in: "PNG", "JPEG", "BMP", ...
+    mode: str  # PIL's: "RGB", "L", "P", ...
+    height: int
+    width: int
+    bits: int  # per channel as stored: 1, 8, 16 or 32 (a palette's colours have 8)
+    quantization: tuple[tuple[int, ...], ...]  # of JPEG: its tables of 64, in PIL's order, else ()
+    sampling: str  # of JPEG: "4:4:4", "4:2:2", "4:2:0" or "other" (grey, too), else ""
+    has_exif: bool  # an EXIF block in JPEG, PNG or WebP
+
+
+def read_header(path: str) -> Header:
+    """Read the head of an image file. Raises UnreadableImage where there is none to read; a file
+    that is cut short or damaged further on passes.
+    """
+    try:
+        with Image.open(path) as image:
+            tables = getattr(image, "quantization", None) or {}
+            return Header(
+                format=image.format or "",
+                mode=image.mode,
+                height=image.height,
+                width=image.width,
+                bits=_bits(image),
+                quantization=tuple(tuple(table) for table in tables.values()),
+                sampling=_sampling(image),
+                has_exif=bool({"exif", "Raw profile type exif"} & set(image.info)),
+            )
+    except Exception as error:  # as above
+        raise UnreadableImage(path, f"cannot be read as an image ({error})") from error
+
+
+def _bits(image: Image.Image) -> int:
+    tiles = getattr(image, "tile", None)
+    layout = tiles[0][3] if tiles else ""  # as stored: PIL turns 16 bits of RGB into 8
+    stored = str(layout[0] if isinstance(layout, tuple) and layout else layout)
+    if ";16" in image.mode or (";16" in stored and stored != "BGR;16"):  # BMP's 5, 6 and 5 bits
+        return 16
+    return {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
+
+
+def _sampling(image: Image.Image) -> str:
+    layers = getattr(image, "layer", None)  # of JPEG: (component, across, down, table) each
+    if not layers:
+        return ""
+    factors = tuple(tuple(layer[1:3]) for layer in layers)
+    known = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+    is_usual = len(factors) == 3 and factors[1:] == ((1, 1), (1, 1))
+    return known.get(factors[0], "other") if is_usual else "other"
+
+
 def image_size(path: str) -> tuple[int, int]:
     """(height, width) as the file's header says; (0, 0) where it cannot be read."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except Exception:  # decoding it will tell the reason
+        header = read_header(path)
+    except UnreadableImage:  # decoding it will tell the reason
         return 0, 0
+    return header.height, header.width

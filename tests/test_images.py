@@ -3,11 +3,12 @@ from __future__ import annotations
 import pathlib
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from data.images import UnreadableImage, open_image
+from data.images import UnreadableImage, image_size, open_image, read_header
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
@@ -110,3 +111,63 @@ def test_decompression_bombs_are_refused(
 def test_the_error_travels_between_processes(tmp_path: pathlib.Path) -> None:
     error = pickle.loads(pickle.dumps(UnreadableImage(str(tmp_path), "gone")))
     assert (error.path, error.reason, str(error)) == (str(tmp_path), "gone", f"{tmp_path}: gone")
+
+
+def test_a_header_tells_the_content_whatever_the_name(tmp_path: pathlib.Path) -> None:
+    save(tmp_path / "a.png", "RGB")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    header = read_header(str(tmp_path / "a.jpg"))
+    assert (header.format, header.mode, header.height, header.width) == ("PNG", "RGB", 9, 7)
+    assert (header.bits, header.quantization, header.sampling) == (8, (), "")
+    assert image_size(str(tmp_path / "a.jpg")) == (9, 7)
+    assert image_size(str(tmp_path / "none.jpg")) == (0, 0)
+
+
+def test_the_header_of_a_jpeg_holds_its_tables(tmp_path: pathlib.Path) -> None:
+    best, worse = str(tmp_path / "best.jpg"), str(tmp_path / "worse.jpg")
+    save(tmp_path / "best.jpg", "RGB", quality=100)
+    save(tmp_path / "worse.jpg", "RGB", quality=50)
+    assert read_header(best).quantization == ((1,) * 64,) * 2
+    tables = read_header(worse).quantization
+    assert [len(table) for table in tables] == [64, 64]
+    assert tables[0][0] == 16  # the standard's first figure, at quality 50
+
+
+@pytest.mark.parametrize(
+    ("subsampling", "mode", "expected"),
+    [(0, "RGB", "4:4:4"), (1, "RGB", "4:2:2"), (2, "RGB", "4:2:0"), (0, "L", "other")],
+)
+def test_the_header_of_a_jpeg_tells_its_sampling(
+    tmp_path: pathlib.Path, subsampling: int, mode: str, expected: str
+) -> None:
+    save(tmp_path / "a.jpg", mode, subsampling=subsampling)
+    assert read_header(str(tmp_path / "a.jpg")).sampling == expected
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_the_header_tells_of_exif(tmp_path: pathlib.Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    save(tmp_path / f"with.{ending}", "RGB", exif=exif)
+    save(tmp_path / f"without.{ending}", "RGB")
+    assert read_header(str(tmp_path / f"with.{ending}")).has_exif
+    assert not read_header(str(tmp_path / f"without.{ending}")).has_exif
+
+
+def test_the_header_tells_the_bits_as_stored(tmp_path: pathlib.Path) -> None:
+    save(tmp_path / "1.png", "1")
+    save(tmp_path / "8.png", "P")
+    Image.fromarray(np.zeros((3, 3), np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray(np.zeros((3, 3), np.float32)).save(tmp_path / "32.tif")
+    save(tmp_path / "8.bmp", "RGB")
+    bits = {"1.png": 1, "8.png": 8, "8.bmp": 8, "16.png": 16, "32.tif": 32, "colour16.png": 16}
+    cv2.imwrite(str(tmp_path / "colour16.png"), np.zeros((3, 3, 3), np.uint16))
+    assert {name: read_header(str(tmp_path / name)).bits for name in bits} == bits
+
+
+@pytest.mark.parametrize("name", ["text.png", "empty.png", "missing.png"])
+def test_a_file_without_a_header_is_named(tmp_path: pathlib.Path, name: str) -> None:
+    unreadable_files(tmp_path)
+    with pytest.raises(UnreadableImage) as error:
+        read_header(str(tmp_path / name))
+    assert str(error.value).startswith(f"{tmp_path / name}: ")

@@ -1,0 +1,1 @@
+"""What data/verify.py and data/audit.py look at, and how they report it."""

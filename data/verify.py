@@ -1,0 +1,206 @@
+"""Check a data set against what was published: `python -m data.verify dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from data.checks.content import Seen, look_at_all
+from data.checks.findings import FAULTS, Content, Finding, Report, Row
+from data.checks.inventory import Group, Inventory, inventory_of, take_inventory
+from data.checks.verify_report import as_text, save, shown
+from data.manifest_file import read_manifest, refuse_stale
+from data.released import counts
+from data.sources import everything
+from data.testsets import ORDER, benchmark_note, paper_order
+from options.parse import parse
+from options.verify_options import VerifyOptions
+from util.errors import InputError, run
+
+
+def check(
+    root: str,
+    wanted: tuple[str, ...] = (),
+    quick: bool = False,
+    processes: int = 0,
+    split: str = "",
+    real: str = "",
+    fakes: tuple[str, ...] = (),
+) -> Report:
+    """Check the sets of `root`, or those `wanted`. `quick`: names and counts alone; by 0
+    processes: in this one. `split`, `real` and `fakes` as in data/sources.py. Raises InputError
+    where there is nothing to check.
+    """
+    if os.path.isfile(root):
+        refuse_stale(read_manifest(root), every=1)
+    if split or real or fakes or os.path.isfile(root):
+        inventory = inventory_of(everything(root, split, real, fakes))
+    else:
+        inventory = take_inventory(root, ORDER, wanted)
+    note = benchmark_note(root)
+    published = {} if note else counts.published_counts()
+    findings = _compare(inventory, published, wanted, is_other=note is not None)
+    findings += _by_name(inventory)
+    contents: list[Content] = []
+    if not quick:
+        seen = look_at_all(inventory, processes)
+        findings += _by_content(inventory, seen) + duplicates(inventory, seen)
+        contents = _contents(inventory, seen)
+    rows = _rows(inventory, published, findings, quick)
+    return Report(root, note or "", quick, inventory.images(), rows, findings, contents)
+
+
+def _compare(
+    inventory: Inventory,
+    published: dict[str, counts.Counts],
+    wanted: tuple[str, ...],
+    is_other: bool,
+) -> list[Finding]:
+    findings = [] if is_other else counts.absent(inventory, published, wanted)
+    classes, figure = counts.published_train()
+    for name, at in inventory.sets.items():
+        groups = [group for group in inventory.groups if group.set == name]
+        bare = name.removeprefix("test/")
+        if bare in published:
+            findings += counts.compare(name, at, counts.count(groups), published[bare])
+        elif name == "train" and not is_other:
+            findings += counts.compare_train(at, counts.count(groups), classes)
+            detail = f"only its classes: the exact number of images is not known ({figure})"
+            findings.append(Finding("uncounted", (name,), (at or name,), detail))
+        elif groups:
+            findings.append(Finding("uncounted", (name,), (at or name,), "no published count"))
+    return findings
+
+
+def _by_name(inventory: Inventory) -> list[Finding]:
+    findings = [Finding("ignored", (), (path,), reason) for path, reason in inventory.ignored]
+    findings += [Finding("outside", (), (path,)) for path in inventory.outside]
+    for group in inventory.groups:
+        for name, size in zip(group.names, group.sizes, strict=True):
+            if size == 0:
+                findings.append(Finding("empty", (group.set,), (group.prefix + name,)))
+            elif size < 0:
+                detail = "a link to a file that is not there"
+                findings.append(Finding("unreadable", (group.set,), (group.prefix + name,), detail))
+    return findings
+
+
+def _by_content(inventory: Inventory, seen: list[Seen]) -> list[Finding]:
+    findings = []
+    for group, its in zip(inventory.groups, seen, strict=True):
+        for name, reason in its.unreadable:
+            findings.append(Finding("unreadable", (group.set,), (group.prefix + name,), reason))
+        for name, kind in its.misnamed:
+            findings.append(
+                Finding("misnamed", (group.set,), (group.prefix + name,), f"{kind} inside")
+            )
+    return findings
+
+
+def duplicates(inventory: Inventory, seen: list[Seen]) -> list[Finding]:
+    """Files with the same content: a fault across labels and across splits, else an observation."""
+    twins: dict[bytes, list[tuple[Group, str]]] = {}
+    for group, its in zip(inventory.groups, seen, strict=True):
+        for name, digest in its.digests.items():
+            twins.setdefault(digest, []).append((group, group.prefix + name))
+    findings = []
+    for files in twins.values():
+        if len(files) > 1:
+            sets = tuple(sorted({group.set for group, _ in files}))
+            kinds = []
+            if len({group.label for group, _ in files}) > 1:
+                kinds.append("across_labels")
+            if len({_split(name) for name in sets}) > 1:
+                kinds.append("across_splits")
+            paths = tuple(path for _, path in files)
+            for kind in kinds or ["within_set" if len(sets) == 1 else "shared"]:
+                findings.append(Finding(kind, sets, paths))
+    return findings
+
+
+def _split(name: str) -> str:
+    return name if name in ("train", "val") else "test"
+
+
+def _contents(inventory: Inventory, seen: list[Seen]) -> list[Content]:
+    formats: dict[tuple[str, str], Counter[str]] = {}
+    sizes: dict[tuple[str, str], Counter[tuple[int, int]]] = {}
+    for group, its in zip(inventory.groups, seen, strict=True):
+        formats.setdefault((group.set, group.label), Counter()).update(its.formats)
+        sizes.setdefault((group.set, group.label), Counter()).update(its.sizes)
+    contents = []
+    for name, label in sorted(formats, key=lambda at: (_order(at[0]), at[1])):
+        its_sizes = sizes[name, label]
+        if its_sizes:
+            ends = sorted(its_sizes, key=lambda size: (size[0] * size[1], size))
+            common = [(*size, number) for size, number in its_sizes.most_common()]
+            kinds = dict(formats[name, label].most_common())
+            contents.append(Content(name, label[2:], kinds, common, ends[0], ends[-1]))
+    return contents
+
+
+def _order(name: str) -> tuple[int, tuple[int, str]]:
+    split = _split(name)
+    return ("train", "val", "test").index(split), paper_order(name.removeprefix("test/"))
+
+
+def _rows(
+    inventory: Inventory, published: dict[str, counts.Counts], findings: list[Finding], quick: bool
+) -> list[Row]:
+    faults: dict[str, Counter[str]] = {}
+    for finding in findings:
+        for name in finding.sets if finding.kind in FAULTS else ():
+            is_folder = finding.kind == "missing" and finding.expected is None  # of train
+            kind = "missing folders" if is_folder else finding.kind.replace("_", " ")
+            number = abs((finding.expected or 0) - (finding.found or 0)) or 1
+            faults.setdefault(name, Counter())[kind] += number
+    away = {name for f in findings if f.kind in ("missing", "absent") for name in f.sets}
+    rows = []
+    for name in sorted({*inventory.sets, *away}, key=_order):
+        groups = [group for group in inventory.groups if group.set == name]
+        real, fake = counts.both_labels(counts.count(groups))
+        its = published.get(name.removeprefix("test/"))
+        if groups or its or name in away:
+            expected = counts.both_labels(its) if its else None
+            state = ", ".join(f"{kind} {n:,}" for kind, n in faults.get(name, {}).items())
+            if not groups and not (its and name in inventory.sets):
+                state = "missing" if name in faults else "not there"
+            if not state:
+                compared = "counts as published" if quick else "whole"
+                state = compared if its else "no published count"
+            rows.append(Row(name, real, fake, expected, state))
+    return rows
+
+
+def main() -> int:
+    """Check as the command line says; return 1 where there are faults."""
+    options = parse(VerifyOptions)
+    root = options.dataroot[0] if options.dataroot else options.fake[0]
+    prefix = options.out or _default_prefix(root)
+    report = check(
+        root,
+        options.sets,
+        options.quick,
+        options.processes,
+        options.split,
+        options.real,
+        options.fake,
+    )
+    save(report, prefix)
+    print(as_text(report))
+    print(shown(f"{prefix}.md, {prefix}.json"))
+    return 0 if report.is_whole() else 1
+
+
+def _default_prefix(root: str) -> str:
+    name = os.path.basename(os.path.abspath(root)) or "root"
+    prefix = os.path.join("results", f"verify-{name}", "verify")
+    if os.path.realpath(prefix).startswith(os.path.join(os.path.realpath(root), "")):
+        raise InputError(
+            f"--out is needed: the reports would be written into {root}; or start in another folder"
+        )
+    return prefix
+
+
+if __name__ == "__main__":
+    run(main)
