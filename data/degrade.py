@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from data.augment import Blur, Jpeg, Step
 from data.geometry import Rescale
+from util.errors import InputError
 
 # Name -> (level -> steps, the level that changes nothing).
 DEGRADATIONS: dict[str, tuple[Callable[[float], list[Step]], float | None]] = {
@@ -32,3 +33,18 @@ def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Step]]:
         for level in steps_at:
             found.setdefault(variant_name(degradation, level), DEGRADATIONS[degradation][0](level))
     return found
+
+
+def reencode_steps(encoder: str) -> list[Step]:
+    """The steps that give every image the same last encoder: "jpeg:<quality>" (PIL, 4:2:0), "png",
+    or "" for none. They come before all others, as if the files had been stored so.
+
+    PNG has no steps: it keeps the pixels as they were decoded, and these are all a detector sees.
+    What JPEG had done to them before stays in them, with either encoder.
+    """
+    name, _, level = encoder.partition(":")
+    if encoder in ("", "png"):
+        return []
+    if name == "jpeg" and level.isascii() and level.isdigit() and 1 <= int(level) <= 100:
+        return [Jpeg(1.0, (int(level),), ("pil",))]
+    raise InputError(f"--reencode must be png or jpeg:1 to jpeg:100, not {encoder!r}")

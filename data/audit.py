@@ -1,0 +1,173 @@
+"""Audit a data set for shortcuts: `python -m data.audit dataset`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from data.checks.audit_report import Audited, describe, overview, warning, write_report
+from data.checks.audit_scores import FEWEST, make_folds, measure_cues, number_of_folds
+from data.checks.cues import CUES, Value, read_cues
+from data.images import UnreadableImage
+from data.samples import LABELS, SPLITS, Samples, partner_of
+from data.sources import everything
+from data.testsets import paper_order
+from options.audit_options import AuditOptions
+from options.parse import parse
+from util.errors import one_line, run
+from util.files import sha256
+from util.metrics import Labels
+
+
+class Files(NamedTuple):
+    """What the files of a set tell: those that can be read, each content once per label."""
+
+    names: list[str]  # as `pair_name`
+    labels: Labels
+    columns: dict[str, list[Value]]  # a value for each file, by cue
+    num_copies: int  # left out, as another file of the label is the same to the byte
+    unreadable: list[str]  # a message each
+
+
+def pair_name(path: str) -> str:
+    """A relative path without label and ending: real and fake of a pair have the same."""
+    as_real = path if "0_real" in path.split("/") else partner_of(path) or path
+    return os.path.splitext(as_real)[0]
+
+
+def draw(samples: Samples, most: int, seed: int) -> Samples:
+    """At most `most` images of each label, chosen by a hash of their names: of as many real as fake
+    images, those of a pair are both taken or neither.
+    """
+    chosen: list[int] = []
+    for label in range(len(LABELS)):
+        indices = np.flatnonzero(samples.labels == label).tolist()
+        if len(indices) > most:
+            indices = sorted(indices, key=lambda i: _lot(pair_name(samples.relative(i)), seed))
+        chosen += indices[:most]
+    return samples.take(np.array(sorted(chosen), np.int64))
+
+
+def read_files(samples: Samples, processes: int, title: str) -> Files:
+    """Read the cues of all images. Copies are left out: one that is learned from gives the other
+    away, which tells nothing of the set.
+    """
+    paths = [samples.path(index) for index in range(len(samples.labels))]
+    with ThreadPoolExecutor(processes) as pool:
+        read = _attempt(pool, read_cues, paths, f"{title}: headers", "header")
+        # only files of one length can be copies of each other
+        lengths = [None if isinstance(cues, UnreadableImage) else cues["bytes"] for cues in read]
+        count = Counter(lengths)
+        alike = [i for i, length in enumerate(lengths) if length and count[length] > 1]
+        hashes = _attempt(pool, _content, [paths[i] for i in alike], f"{title}: copies", "file")
+    content: dict[int, Any] = dict(zip(alike, hashes, strict=True))
+    failed = [r for r in (*read, *hashes) if isinstance(r, UnreadableImage)]
+    bad = {error.path for error in failed}
+    readable = [i for i, path in enumerate(paths) if path not in bad]
+    first = {(int(samples.labels[i]), content.get(i, i)): i for i in reversed(readable)}
+    kept = sorted(first.values())
+    return Files(
+        [pair_name(samples.relative(i)) for i in kept],
+        samples.labels[kept],
+        {cue: [read[i][cue] for i in kept] for cue in CUES},
+        len(readable) - len(kept),
+        [one_line(error) for error in failed],
+    )
+
+
+def audit_set(name: str, samples: Samples, most: int, seed: int, processes: int) -> Audited:
+    """Read a set's files and measure how far each cue tells their labels."""
+    files = read_files(draw(samples, most, seed), processes, name)
+    labels = files.labels
+    counts, available = _by_label(labels), _by_label(samples.labels)
+    problem, told = "", {}
+    if 0 in available:
+        problem = f"holds {'fake' if available[1] else 'real'} images only"
+    elif not number_of_folds(labels):
+        problem = f"has fewer than {FEWEST} different images of a label"
+    else:
+        told = measure_cues(files.columns, labels, make_folds(files.names, labels, seed), seed)
+    described = {cue: describe(cue, files.columns[cue], labels) for cue in CUES} if told else {}
+    return Audited(
+        name, counts, available, files.num_copies, files.unreadable, problem, told, described
+    )
+
+
+def main() -> int:
+    """Audit as the command line says; return 1 where a file could not be read."""
+    options = parse(AuditOptions)
+    dataroot = options.dataroot[0] if options.dataroot else ""
+    sets = everything(dataroot, options.split, options.real, options.fake)
+    name = os.path.basename(os.path.abspath(dataroot or options.fake[0]))
+    out = options.out or os.path.join("results", f"audit-{name}")
+    audited = [
+        audit_set(key, sets[key], options.max_images, options.seed, options.processes)
+        for key in sorted(sets, key=_place)
+    ]
+    about = {
+        "dataroot": dataroot or [options.real, *options.fake],
+        "max_images": options.max_images,
+        "seed": options.seed,
+    }
+    write_report(out, audited, about)
+    print(overview(audited))
+    for sentence in filter(None, map(warning, audited)):
+        print(f"\n{sentence}")
+    print(f"\n{one_line(out)}: audit.md, audit.png, audit.csv, audit.json")
+    unreadable = [message for each in audited for message in each.unreadable]
+    for message in unreadable:
+        print(f"audit.py: error: {message}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _place(name: str) -> tuple[bool, tuple[int, str]]:
+    """Train and val first, then the test sets in the paper's order."""
+    return name not in SPLITS, paper_order(name.removeprefix("test/"))
+
+
+def _lot(name: str, seed: int) -> bytes:
+    return hashlib.blake2b(os.fsencode(f"{seed} {name}"), digest_size=8).digest()
+
+
+def _by_label(labels: npt.NDArray[np.integer]) -> tuple[int, int]:
+    return int(np.sum(labels == 0)), int(np.sum(labels == 1))
+
+
+def _content(path: str) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise UnreadableImage(path, f"cannot be read ({error.strerror})") from error
+
+
+def _attempt(
+    pool: ThreadPoolExecutor,
+    function: Callable[[str], Any],
+    paths: Iterable[str],
+    title: str,
+    unit: str,
+) -> list[Any]:
+    """What `function` answers for each path, or the UnreadableImage it raises."""
+
+    def attempt(path: str) -> Any:  # noqa: ANN401
+        try:
+            return function(path)
+        except UnreadableImage as error:
+            return error
+
+    paths = list(paths)
+    bar = tqdm(pool.map(attempt, paths), title, len(paths), leave=False, unit=unit, delay=1)
+    return list(bar)
+
+
+if __name__ == "__main__":
+    run(main)
