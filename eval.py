@@ -12,9 +12,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from data.degrade import PLAIN, variants
+from data.degrade import PLAIN, reencode_steps, variants
 from data.sources import find_testsets
 from data.testsets import paper_order
+from data.unreadable import tell_unreadable
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.gradcam import gradcam
@@ -34,8 +35,6 @@ from util.console import warn
 from util.predictions import Scores, read_predictions, write_predictions
 from util.score_store import protocol_folder
 from util.thresholds import Calibration, write_calibration
-
-MOST_LISTED = 20  # unreadable images on the console; metrics.json and the report hold all
 
 
 def main(options: EvalOptions) -> int:
@@ -61,13 +60,21 @@ def score_testsets(options: EvalOptions) -> int:
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,
+        options.max_pixels,
+        reencode_steps(options.reencode),
     )
     folder = os.path.join(options.results_dir, options.name or _stem(options.model_path))
     about = protocol(
         options.model_path, arch, scorer.crop_size, options.precision, options.dataroot, testsets
     )
+    about |= {"reencode": options.reencode} if options.reencode else {}
     store = protocol_folder(
-        options.results_dir, about["weights_sha256"], arch, scorer.crop_size, options.precision
+        options.results_dir,
+        about["weights_sha256"],
+        arch,
+        scorer.crop_size,
+        options.precision,
+        options.reencode,
     )
     levels: dict[str, tuple[float, ...]] = {}
     if options.robustness:
@@ -109,7 +116,12 @@ def score_testsets(options: EvalOptions) -> int:
         if not num_new:
             print(f"nothing was scored anew; to do so, remove {store}")
     distributed.stop()
-    return tell_unreadable(options, model.about)
+    lost = [
+        f"{os.path.join(name, path)}: {reason}"
+        for name, reasons in model.about["unreadable"].items()
+        for path, reason in reasons.items()
+    ]
+    return tell_unreadable(lost, options.skip_unreadable, "metrics.json")
 
 
 def measure_again(options: EvalOptions) -> int:
@@ -212,22 +224,6 @@ def finish(
     for text in warnings(models):
         warn(text)
     print(f"\nresults: {folder}{os.sep} (report.html shows them, and the mistakes)")
-
-
-def tell_unreadable(options: EvalOptions, about: About) -> int:
-    """List the images that could not be read; return the exit code."""
-    lost = [
-        (os.path.join(name, path), reason)
-        for name, reasons in about["unreadable"].items()
-        for path, reason in reasons.items()
-    ]
-    if not lost or options.skip_unreadable:
-        return 0
-    for path, reason in lost[:MOST_LISTED]:
-        warn(f"{path}: {reason}")
-    more = f", {len(lost) - MOST_LISTED} more in metrics.json" if len(lost) > MOST_LISTED else ""
-    warn(f"{len(lost)} images are not scored{more}; --skip_unreadable counts them and exits with 0")
-    return 1
 
 
 def _stem(path: str) -> str:

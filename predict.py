@@ -15,6 +15,7 @@ import numpy as np
 
 from data.images import UnreadableImage
 from data.samples import find_images
+from data.unreadable import tell_unreadable
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.inference import for_inference
@@ -45,6 +46,7 @@ def main(options: PredictOptions) -> int:
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,
+        options.max_pixels,
     )
     unreadable: list[UnreadableImage] = []
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
@@ -68,9 +70,7 @@ def main(options: PredictOptions) -> int:
                     numbers = {"probability": float(row[1]), "logit": float(row[2])}
                     print(json.dumps({**dict(zip(columns, row, strict=True)), **numbers}))
             sys.stdout.flush()
-    for error in unreadable:
-        print(f"predict.py: error: {errors.one_line(error)}", file=sys.stderr)
-    return 1 if unreadable else 0
+    return tell_unreadable([str(error) for error in unreadable], options.skip_unreadable)
 
 
 def fitting_calibration(options: PredictOptions) -> Calibration:

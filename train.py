@@ -6,6 +6,7 @@ from options.train_options import TrainOptions, may_change
 if __name__ == "__main__":
     OPTIONS = parse(TrainOptions)  # before the imports below, which take seconds
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,6 +19,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from data.images import UnreadableImage
 from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
 from data.samples import fingerprint
@@ -54,6 +56,7 @@ def main(options: TrainOptions) -> None:
             options.precision,
             options.batch_size,
             options.num_threads,
+            options.max_pixels,
         )
     distributed.stop()
 
@@ -65,7 +68,7 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
 
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
-    num_images = len(train_set.samples.labels)
+    num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or options.niter * num_steps
     images = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
     if options.dry_run:
@@ -100,8 +103,11 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
 
     workers, pin_memory = options.num_threads, device.type == "cuda"
     read_train = train_reader(train_set, workers, pin_memory)
-    read_val = eval_reader(val_set, options.batch_size, workers, pin_memory, rank, world_size)
-    with stop_signals() as stop_signal:
+    lost: list[UnreadableImage] = []
+    read_val = eval_reader(
+        val_set, options.batch_size, workers, pin_memory, rank, world_size, lost.append
+    )
+    with stop_signals() as stop_signal, contextlib.ExitStack() as bars:
         while not is_finished(options, state, max_steps):
             order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
             last = min(num_steps, progress.step + max_steps - progress.total_steps)
@@ -116,6 +122,7 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
                 unit="step",
                 disable=not distributed.is_main(),
             )
+            bars.callback(bar.close)  # an error's message is to stand on a line of its own
             start = time.perf_counter() - progress.seconds
             logged_step, logged_at = progress.total_steps, time.perf_counter()
             model.train()
@@ -181,6 +188,8 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
             figures = validate(
                 state.in_use(), val_set.samples.labels, read_val(), device, options.precision
             )
+            left_out = "it is left out of the validation"
+            note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
             finish_epoch(state, figures, folder, board, batch_size, options.save_epoch_freq)
 
     board.close()

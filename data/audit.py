@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from data.images import UnreadableImage
 from data.samples import LABELS, SPLITS, Samples, partner_of
 from data.sources import everything
 from data.testsets import paper_order
+from data.unreadable import tell_unreadable
 from options.audit_options import AuditOptions
 from options.parse import parse
 from util.errors import one_line, run
@@ -124,9 +124,7 @@ def main() -> int:
         print(f"\n{sentence}")
     print(f"\n{one_line(out)}: audit.md, audit.png, audit.csv, audit.json")
     unreadable = [message for each in audited for message in each.unreadable]
-    for message in unreadable:
-        print(f"audit.py: error: {message}", file=sys.stderr)
-    return 1 if unreadable else 0
+    return tell_unreadable(unreadable, options.skip_unreadable, "audit.json")
 
 
 def _place(name: str) -> tuple[bool, tuple[int, str]]:

@@ -18,6 +18,7 @@ from data.augment import Step
 from data.images import Pixels, UnreadableImage, open_image
 from data.order import Order
 from data.samples import Samples
+from options.machine import MAX_PIXELS
 
 MOST_TRIES = 5  # images in a row that cannot be read: then it is no accident
 
@@ -40,9 +41,15 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
     """
 
     def __init__(
-        self, samples: Samples, transform: list[Step], seed: int, pairs: Order | None = None
+        self,
+        samples: Samples,
+        transform: list[Step],
+        seed: int,
+        pairs: Order | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.samples, self.transform, self.seed = samples, transform, seed
+        self.max_pixels = max_pixels
         self.draws_of = np.arange(len(samples.paths))
         if pairs is not None:
             self.draws_of[pairs[:, 1]] = pairs[:, 0]
@@ -55,7 +62,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         chosen = index
         while True:
             try:
-                image = open_image(self.samples.path(chosen))
+                image = open_image(self.samples.path(chosen), self.max_pixels)
             except UnreadableImage as error:
                 unreadable.append(error)
                 if len(unreadable) == MOST_TRIES:
@@ -78,14 +85,21 @@ class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):
     The draws are the same every time, from the seed and the image's path.
     """
 
-    def __init__(self, samples: Samples, variants: list[list[Step]], seed: int = 0) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        variants: list[list[Step]],
+        seed: int = 0,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         self.samples, self.variants, self.seed = samples, variants, seed
+        self.max_pixels = max_pixels
 
     def __getitem__(self, index: int) -> list[tuple[int, torch.Tensor]] | UnreadableImage:
         """Return, for variant v, index * number of variants + v, and (3, height, width) uint8."""
         digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
         try:
-            image = open_image(self.samples.path(index))
+            image = open_image(self.samples.path(index), self.max_pixels)
         except UnreadableImage as error:
             return error
         first = index * len(self.variants)

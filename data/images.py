@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
 Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+Image.MAX_IMAGE_PIXELS = None  # it is checked below, before anything is decoded
 
 
 class UnreadableImage(WorkError):
@@ -24,7 +26,7 @@ class UnreadableImage(WorkError):
         return f"{self.path}: {self.reason}"
 
 
-def open_image(path: str) -> Pixels:
+def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode an image file into RGB, (height, width, 3), 0..255.
 
     As PIL's `.convert("RGB")`, which is what the reference does: grey and palette images become
@@ -32,10 +34,16 @@ def open_image(path: str) -> Pixels:
     animation is taken, and an EXIF rotation is *not* applied: the detector looks for traces in
     the pixel grid as it was stored. One difference: 16-bit grey is scaled to 8 bits, where PIL
     would clip it to white. Raises UnreadableImage for files that are missing, damaged, cut
-    short, or that hold more pixels than PIL's limit against decompression bombs.
+    short, or that claim more than `max_pixels` pixels: decompression bombs.
     """
     try:
         with Image.open(path) as image:
+            if image.width * image.height > max_pixels:
+                raise UnreadableImage(
+                    path,
+                    f"holds {image.width}x{image.height} pixels, more than {max_pixels:,} in all"
+                    " (--max_pixels)",
+                )
             if image.mode == "F":
                 raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
             if image.mode.startswith("I"):  # 16-bit grey: "I;16" and its kin, "I" in older PIL

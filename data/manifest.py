@@ -44,9 +44,8 @@ def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def main() -> None:
-    """Write the manifest that the command line asks for."""
-    options = parse(ManifestOptions)
+def write(options: ManifestOptions) -> None:
+    """Write the manifest that `options` ask for; raise InputError where it is there already."""
     if os.path.exists(options.out) and not options.overwrite:
         raise InputError(f"--out {options.out}: is there already; add --overwrite to replace it")
     dataroot = options.dataroot[0] if options.dataroot else ""
@@ -56,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(lambda: write(parse(ManifestOptions)))

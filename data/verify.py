@@ -13,6 +13,7 @@ from data.manifest_file import read_manifest, refuse_stale
 from data.released import counts
 from data.sources import everything
 from data.testsets import ORDER, benchmark_note, paper_order
+from options.machine import MAX_PIXELS
 from options.parse import parse
 from options.verify_options import VerifyOptions
 from util.errors import InputError, run
@@ -26,6 +27,7 @@ def check(
     split: str = "",
     real: str = "",
     fakes: tuple[str, ...] = (),
+    max_pixels: int = MAX_PIXELS,
 ) -> Report:
     """Check the sets of `root`, or those `wanted`. `quick`: names and counts alone; by 0
     processes: in this one. `split`, `real` and `fakes` as in data/sources.py. Raises InputError
@@ -43,7 +45,7 @@ def check(
     findings += _by_name(inventory)
     contents: list[Content] = []
     if not quick:
-        seen = look_at_all(inventory, processes)
+        seen = look_at_all(inventory, processes, max_pixels)
         findings += _by_content(inventory, seen) + duplicates(inventory, seen)
         contents = _contents(inventory, seen)
     rows = _rows(inventory, published, findings, quick)
@@ -60,11 +62,13 @@ def _compare(
     classes, figure = counts.published_train()
     for name, at in inventory.sets.items():
         groups = [group for group in inventory.groups if group.set == name]
-        bare = name.removeprefix("test/")
-        if bare in published:
-            findings += counts.compare(name, at, counts.count(groups), published[bare])
-        elif name == "train" and not is_other:
-            findings += counts.compare_train(at, counts.count(groups), classes)
+        bare, found = name.removeprefix("test/"), counts.count(groups)
+        # train and val of any data set are called so: the paper's has at least one of its classes
+        is_papers = name not in ("train", "val") or counts.has_one_of(found, classes)
+        if bare in published and is_papers:
+            findings += counts.compare(name, at, found, published[bare])
+        elif name == "train" and not is_other and is_papers:
+            findings += counts.compare_train(at, found, classes)
             detail = f"only its classes: the exact number of images is not known ({figure})"
             findings.append(Finding("uncounted", (name,), (at or name,), detail))
         elif groups:
@@ -155,11 +159,12 @@ def _rows(
             number = abs((finding.expected or 0) - (finding.found or 0)) or 1
             faults.setdefault(name, Counter())[kind] += number
     away = {name for f in findings if f.kind in ("missing", "absent") for name in f.sets}
+    uncounted = {name for f in findings if f.kind == "uncounted" for name in f.sets}
     rows = []
     for name in sorted({*inventory.sets, *away}, key=_order):
         groups = [group for group in inventory.groups if group.set == name]
         real, fake = counts.both_labels(counts.count(groups))
-        its = published.get(name.removeprefix("test/"))
+        its = None if name in uncounted else published.get(name.removeprefix("test/"))
         if groups or its or name in away:
             expected = counts.both_labels(its) if its else None
             state = ", ".join(f"{kind} {n:,}" for kind, n in faults.get(name, {}).items())
@@ -185,6 +190,7 @@ def main() -> int:
         options.split,
         options.real,
         options.fake,
+        options.max_pixels,
     )
     save(report, prefix)
     print(as_text(report))

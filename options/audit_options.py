@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, option
+from options.machine import SkipOptions
 from options.source import SourceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditOptions(SourceOptions):
+class AuditOptions(SkipOptions, SourceOptions):
     """Audit a folder for shortcuts: how far real and fake can be told from the files alone."""
 
     out: str = option("", "the folder to write [results/audit-<name of DATAROOT>]")

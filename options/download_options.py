@@ -26,6 +26,8 @@ class DownloadOptions:
 
     def conflict(self) -> str | None:
         """What is wrong with the options as a whole, or None."""
+        if not self.what:
+            return "WHAT is needed: testset, val, train or weights"
         if self.parts and "train" not in self.what:
             return "--parts are volumes of train; name train too, or leave --parts out"
         return None

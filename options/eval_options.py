@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from options.declare import above, at_least, between, each, option
-from options.machine import MachineOptions, NetworkOptions
+from options.machine import ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 from options.source import PlainFolders
+
+
+def _encoder(value: str) -> str | None:
+    fits = value in ("", "png") or re.fullmatch(r"jpeg:([1-9][0-9]?|100)", value)
+    return None if fits else "must be png or jpeg:1 to jpeg:100, as in jpeg:95"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +46,11 @@ class ProtocolOptions:
     cropSize: int | None = option(
         None, "side of the centre crop [as the weights were trained, else 224]", at_least(1)
     )
-    skip_unreadable: bool = option(
-        False, "count images that cannot be read and go on; else they are listed, and exit is 1"
+    reencode: str = option(
+        "",
+        "first give every image this last encoder, jpeg:<quality> or png: what that changes, the"
+        " detector owed to the files",
+        _encoder,
     )
 
 
@@ -97,6 +106,8 @@ class OutputOptions:
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(
     MachineOptions,
+    SkipOptions,
+    ImageOptions,
     OutputOptions,
     RobustnessOptions,
     MeasureOptions,
@@ -118,8 +129,9 @@ class EvalOptions(
             return wrong
         if self.predictions and (self.split or self.real or self.fake):
             return "--split, --real and --fake choose images to score; not with --predictions"
-        if self.predictions and (self.robustness or self.gradcam):
-            flag = "--robustness" if self.robustness else "--gradcam"
+        needs = {"robustness": self.robustness, "gradcam": self.gradcam, "reencode": self.reencode}
+        if self.predictions and any(needs.values()):
+            flag = next(f"--{name}" for name, wanted in needs.items() if wanted)
             return f"{flag} needs the network: give --model_path and --dataroot, not --predictions"
         if self.no_crop and self.cropSize:
             return "--no_crop and --cropSize exclude each other"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from options.declare import at_least, one_of, option
 
+MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
+
 
 def _device(value: str) -> str | None:
     fits = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value)
@@ -29,6 +31,26 @@ class MachineOptions:
         min(4, os.cpu_count() or 1),
         "worker processes that read images; 0 reads in the main process",
         at_least(0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """Images."""
+
+    max_pixels: int = option(
+        MAX_PIXELS,
+        "an image that claims more is refused as unreadable, before it is decoded",
+        at_least(1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkipOptions:
+    """Images that cannot be read."""
+
+    skip_unreadable: bool = option(
+        False, "count them and exit with 0; else each is listed, and exit is 1"
     )
 
 

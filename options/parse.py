@@ -79,7 +79,7 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
         group.add_argument(
             field.name if positional else f"--{field.name}",
             metavar=_flag(field) if positional else kind.__name__,
-            nargs="+",
+            nargs="*" if positional else "+",
             type=kind,
             action=_AsTuple,
             default=field.default,

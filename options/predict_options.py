@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from options.declare import at_least, one_of, option
-from options.machine import MachineOptions, NetworkOptions
+from options.machine import ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,13 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(MachineOptions, OutputOptions, NetworkOptions, InputOptions):
+class PredictOptions(
+    MachineOptions, SkipOptions, ImageOptions, OutputOptions, NetworkOptions, InputOptions
+):
     """Print, for each image, the probability that it is generated, and its logit."""
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""
+        if not self.paths:
+            return "PATHS are needed: image files, and folders of them"
         return None if self.model_path else "--model_path is needed"

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, option
+from options.machine import SkipOptions
 
 
 def _png(value: str) -> str | None:
@@ -14,7 +15,7 @@ def _png(value: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectraOptions:
+class SpectraOptions(SkipOptions):
     """Draw the average spectra of each test set's images, real beside fake, as PNG and PDF."""
 
     dataroot: str = option("", "the folder that holds the test sets, one folder each")

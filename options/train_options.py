@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from options.declare import above, at_least, between, file_name, one_of, option, span
-from options.machine import MachineOptions
+from options.machine import ImageOptions, MachineOptions
 from options.source import PlainFolders
 
 
@@ -202,6 +202,7 @@ class LoggingOptions:
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(
     MachineOptions,
+    ImageOptions,
     LoggingOptions,
     OptimisationOptions,
     NetworkOptions,
@@ -242,5 +243,5 @@ def may_change(options: TrainOptions) -> set[str]:
         "max_bad_fraction",
         "testroots",
     }  # what a preset sets is compared itself
-    names |= {"num_threads", "loss_freq", "save_latest_freq", "save_epoch_freq"}
+    names |= {"num_threads", "max_pixels", "loss_freq", "save_latest_freq", "save_epoch_freq"}
     return names | ({"niter", "max_steps"} if options.schedule == "plateau" else set())

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, option
+from options.machine import ImageOptions
 from options.source import SourceOptions
 
 
@@ -15,7 +16,7 @@ def _prefix(value: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyOptions(SourceOptions):
+class VerifyOptions(ImageOptions, SourceOptions):
     """Check the images below a folder: decode each, and compare their number, formats and contents
     with what was published. Exit 0: whole; 1: faults were found; 2: wrong usage.
     """

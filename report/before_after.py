@@ -54,6 +54,7 @@ def before_after(
     precision: str,
     batch_size: int,
     num_workers: int,
+    max_pixels: int,
 ) -> None:
     """Score `testsets` with both files of `weights` ("after" and "before", in this order); write
     predictions, tables and the figure of the two side by side into `folder`; say what changed.
@@ -72,6 +73,7 @@ def before_after(
             batch_size,
             sys.maxsize,  # pixels in a batch of whole images; these are crops
             num_workers,
+            max_pixels,
         )
         about = protocol(path, arch, crop_size, precision, dataroot, testsets)
         models.append(_scored(name, scorer, about, testsets, store))

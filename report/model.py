@@ -89,9 +89,10 @@ def caption(about: Mapping[str, Any], scored: Collection[str]) -> str:
         parts.append(f"**{about['benchmark']}**")
     if "weights" in about:
         crop = f"centre crop {about['crop_size']}" if about["crop_size"] else "whole images"
+        first = f", first re-encoded as {about['reencode']}" if about.get("reencode") else ""
         parts.append(
             f"{about['arch']}, weights {about['weights']} (SHA-256 {about['weights_sha256'][:12]}),"
-            f" {crop}, {about['precision']}."
+            f" {crop}, {about['precision']}{first}."
         )
     else:
         parts.append(f"From {about['predictions']}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from data.loaders import eval_reader, image_sizes
 from data.samples import Samples, fingerprint_of_files
 from data.transforms import eval_transform
 from networks.predict import predict, progress_bar
+from options.machine import MAX_PIXELS
 from util import distributed
 from util.predictions import Scores, as_written
 from util.score_store import read_cells, write_cells
@@ -38,6 +39,8 @@ class Scorer(NamedTuple):
     batch_size: int  # over all processes together
     max_batch_pixels: int  # of whole images
     num_workers: int
+    max_pixels: int = MAX_PIXELS  # of an image; one with more is unreadable
+    first_steps: Sequence[Step] = ()  # before all others: what re-encodes every image
 
 
 class Scored(NamedTuple):
@@ -61,7 +64,11 @@ def score_images(
     """
     crop = eval_transform(scorer.crop_size)
     read = eval_reader(
-        EvalImages(samples, [steps + crop for steps in variants]),
+        EvalImages(
+            samples,
+            [[*scorer.first_steps, *steps, *crop] for steps in variants],
+            max_pixels=scorer.max_pixels,
+        ),
         scorer.batch_size,
         scorer.num_workers,
         scorer.device.type == "cuda",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
@@ -26,6 +25,7 @@ from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
 from data.sources import find_testsets
 from data.testsets import paper_order
+from data.unreadable import tell_unreadable
 from options.parse import parse
 from options.spectra_options import SpectraOptions
 from report.drawing import save_drawing
@@ -207,9 +207,7 @@ def main() -> int:
         print(_told(group, len(paths), available[group], sums.get(group), options.size))
     print(one_line(options.out))
     unreadable = [message for group in sums.values() for message in group.unreadable]
-    for message in unreadable:
-        print(f"spectra.py: error: {message}", file=sys.stderr)
-    return 1 if unreadable else 0
+    return tell_unreadable(unreadable, options.skip_unreadable)
 
 
 def _told(group: Group, chosen: int, available: int, sums: Sums | None, size: int) -> str:

@@ -182,8 +182,9 @@ def test_the_command_writes_four_files_and_says_what_it_found(
     out = tmp_path / "out"
     result = command(folder, "--out", out, "--max_images", 50, "--processes", 2)
     assert result.returncode == 1, result.stderr
-    (error,) = [line for line in result.stderr.splitlines() if "error" in line]
-    assert "dam aged.png: cannot be read as an image" in error
+    named, counted = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert "dam aged.png: cannot be read as an image" in named
+    assert "1 image could not be read; with --skip_unreadable" in counted
     assert sorted(p.name for p in out.iterdir()) == [
         f"audit.{e}" for e in ("csv", "json", "md", "png")
     ]

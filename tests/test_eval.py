@@ -190,7 +190,7 @@ def test_a_damaged_image_is_listed_and_all_others_are_scored(
     assert result.returncode == 1
     assert "progan/cat/0_real/broken.png: cannot be read as an image" in result.stderr
     assert "lost/1_fake/all.png: cannot be read" in result.stderr
-    assert "2 images are not scored" in result.stderr
+    assert "2 images could not be read" in result.stderr
     assert "Traceback" not in result.stderr
     table = list(csv.DictReader((tmp_path / "published/table.csv").open()))
     assert [row["testset"] for row in table] == ["progan", "san", "mean"]
@@ -426,7 +426,7 @@ def test_predict_scores_whole_images_and_goes_on_past_a_bad_one(
     folder = sweep / "san/0_real"
     result = script("predict.py", "--model_path", weights, bad, folder, "--batch_size", 3)
     assert result.returncode == 1
-    assert f"predict.py: error: {bad}" in result.stderr
+    assert f"predict.py: warning: {bad}" in result.stderr
     network = torchvision.models.resnet50(num_classes=1)
     network.load_state_dict(torch.load(weights, weights_only=True)["model"])
     rows = list(csv.DictReader(result.stdout.splitlines()))
@@ -439,3 +439,37 @@ def test_predict_scores_whole_images_and_goes_on_past_a_bad_one(
     (row,) = csv.DictReader(cropped.stdout.splitlines())
     expected = plain_logit(folder / "L.png", network, CROP)
     assert float(row["logit"]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_reencoding_gives_every_image_the_same_last_encoder(
+    weights: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    for number in range(3):
+        write_image(tmp_path / f"test/san/0_real/{number}.png", number)
+        write_image(tmp_path / f"test/san/1_fake/{number}.png", 9 + number)
+        write_image(tmp_path / f"jpeg/san/0_real/{number}.png", number)
+    for path in (tmp_path / "test").rglob("*.png"):
+        again = tmp_path / "jpeg" / path.relative_to(tmp_path / "test").with_suffix(".jpg")
+        again.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(again, quality=60)
+    for path in (tmp_path / "jpeg").rglob("*.png"):
+        path.unlink()
+    flags = ("--model_path", weights, "--results_dir", tmp_path, "--bootstrap", 0, "--cropSize", 32)
+    logits = {}
+    for name, more in (
+        ("plain", ()),
+        ("png", ("--reencode", "png")),
+        ("ours", ("--reencode", "jpeg:60")),
+        ("theirs", ("--dataroot", tmp_path / "jpeg")),
+    ):
+        arguments = more if name == "theirs" else ("--dataroot", tmp_path / "test", *more)
+        result = script("eval.py", *flags, *arguments, "--name", name)
+        assert result.returncode == 0, result.stderr
+        rows = csv.DictReader((tmp_path / name / "predictions.csv").open())
+        logits[name] = np.array([float(row["logit"]) for row in rows])
+    np.testing.assert_allclose(logits["ours"], logits["theirs"], atol=1e-5)
+    np.testing.assert_array_equal(logits["png"], logits["plain"])
+    assert np.abs(logits["ours"] - logits["plain"]).max() > 1e-3  # kept scores are told apart
+    assert "first re-encoded as jpeg:60" in (tmp_path / "ours/table.md").read_text()
+    wrong = script("eval.py", *flags, "--dataroot", tmp_path, "--reencode", "jpeg:0")
+    assert_wrong_usage(wrong, "--reencode must be png or jpeg:1 to jpeg:100")

@@ -12,15 +12,16 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from data.dataset import TrainImages
-from data.images import open_image
+from data.dataset import EvalImages, TrainImages
+from data.images import UnreadableImage, open_image
 from data.loaders import train_reader
 from data.order import EpochBatches
-from data.samples import find_samples
-from tests.conftest import ROOT, TOY_OPTIONS, Script, children
+from data.samples import Samples, find_samples
+from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.toy_runs import load, run_training
 from util import errors, run_folder
 
@@ -74,7 +75,7 @@ def test_another_image_of_the_label_stands_in_for_a_damaged_one(
     assert str(bad) in told[0]
     history = list(csv.DictReader((folder / "history.csv").open()))
     assert [row["unreadable"] for row in history] == ["1", "1"]
-    with pytest.raises(errors.WorkError, match=r"1 of 24 training images .*--max_bad_fraction"):
+    with pytest.raises(errors.WorkError, match=r"1 of 32 images .*--max_bad_fraction"):
         run_training(data, tmp_path / "strict", "--niter", 1)
     more = run_training(
         data, tmp_path, "--niter", 3, "--max_bad_fraction", 0.05, "--continue_train"
@@ -150,3 +151,40 @@ def test_a_loss_that_is_not_finite_names_the_files_and_spares_the_checkpoint(
     assert "Traceback" not in result.stderr
     state = load(tmp_path / "run")["model"]
     assert all(torch.isfinite(value).all() for value in state.values())  # type: ignore[attr-defined]
+
+
+def test_a_damaged_validation_image_is_named_left_out_and_counted(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = copy_of(toy, tmp_path)
+    bad = sorted((data / "val").rglob("*.png"))[0]
+    bad.write_bytes(b"")
+    folder = run_training(data, tmp_path, "--niter", 2, "--max_bad_fraction", 0.05)
+    told = [line for line in capfd.readouterr().err.splitlines() if "left out of the valid" in line]
+    assert len(told) == 1
+    assert str(bad) in told[0]
+    history = list(csv.DictReader((folder / "history.csv").open()))
+    assert [row["unreadable"] for row in history] == ["1", "1"]
+    bad.unlink()  # without the file the figures are those of the seven others
+    other = run_training(data, tmp_path, "--niter", 2, "--name", "without")
+    rows = list(csv.DictReader((other / "history.csv").open()))
+    for ours, theirs in zip(history, rows, strict=True):
+        assert ours["val_ap"] == theirs["val_ap"]
+        assert ours["val_brier"] == theirs["val_brier"]
+    bad.write_bytes(b"x")
+    with pytest.raises(errors.WorkError, match=r"1 of 32 images .*--max_bad_fraction"):
+        run_training(data, tmp_path / "strict", "--niter", 1)
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, 0, (40, 30))
+    assert open_image(str(path), 1200).shape == (30, 40, 3)
+    with pytest.raises(UnreadableImage, match=r"holds 40x30 pixels, more than 1,199 .*max_pixels"):
+        open_image(str(path), 1199)
+    samples = Samples(str(tmp_path), np.array([b"a.png"]), np.zeros(1, np.uint8))
+    assert isinstance(EvalImages(samples, [[]], max_pixels=1199)[0], UnreadableImage)
+    assert isinstance(TrainImages(samples, [], 0, max_pixels=1199)[0, 0], UnreadableImage)
+    assert not isinstance(EvalImages(samples, [[]], max_pixels=1200)[0], UnreadableImage)

@@ -7,13 +7,17 @@ import sys
 
 import pytest
 
+from options.audit_options import AuditOptions
 from options.benchmark_options import BenchmarkOptions, BenchOptions, ListingOptions
+from options.download_options import DownloadOptions
 from options.eval_options import EvalOptions
+from options.manifest_options import ManifestOptions
 from options.minibench_options import BuildOptions, GeneratorOptions, SheetOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.spectra_options import SpectraOptions
 from options.train_options import TrainOptions
+from options.verify_options import VerifyOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
 
 SCRIPTS = {"train.py": TrainOptions, "eval.py": EvalOptions, "predict.py": PredictOptions}
@@ -24,6 +28,10 @@ COMMANDS = {
     "minibench/train_generators.py": GeneratorOptions,
     "minibench/contact_sheet.py": SheetOptions,
     "report/spectra.py": SpectraOptions,
+    "data/download.py": DownloadOptions,
+    "data/verify.py": VerifyOptions,
+    "data/audit.py": AuditOptions,
+    "data/manifest.py": ManifestOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,

@@ -38,9 +38,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The images that are opened, by name."""
     names: list[str] = []
 
-    def spied(path: str) -> np.ndarray:
+    def spied(path: str, max_pixels: int) -> np.ndarray:
         names.append(os.path.basename(path))
-        return open_image(path)
+        return open_image(path, max_pixels)
 
     monkeypatch.setattr("data.dataset.open_image", spied)
     return names

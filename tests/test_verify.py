@@ -26,31 +26,6 @@ from util.errors import InputError, WorkError
 CLASSES, _ = published_train()
 
 
-def name_of(testset: str, number: int) -> str:
-    """CycleGAN's names hold spaces and colons; others are numbers."""
-    if testset == "cyclegan" and number % 2:
-        return f"2014-08-{number % 28 + 1:02} 07:{number % 60:02}:{number:04}_fake B"
-    return f"{number:05}"
-
-
-@pytest.fixture(scope="session")
-def real_skeleton(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The released test sets by name and number: 90,329 links to three small files."""
-    root = tmp_path_factory.mktemp("skeleton")
-    for ending in (".png", ".bmp", ".jpeg"):
-        write_image(root / f"files/a{ending}", 1, (4, 4))
-    for testset, counts in published_counts().items():
-        if testset == "val":
-            continue
-        for (folder, ending), number in counts.items():
-            at = root / "test" / testset / folder
-            at.mkdir(parents=True, exist_ok=True)
-            target = f"{root}/files/a{ending}"
-            for i in range(number):
-                os.symlink(target, f"{at}/{name_of(testset, i)}{ending}")
-    return root / "test"
-
-
 @pytest.fixture
 def own(tmp_path: pathlib.Path) -> pathlib.Path:
     """A root of the user's own: two test sets, no published counts."""
@@ -426,7 +401,7 @@ def test_a_killed_worker_is_one_clear_line(
         check(str(own), processes=1)
 
 
-def _die(chunk: content.Chunk) -> content.Seen:
+def _die(chunk: content.Chunk, max_pixels: int) -> content.Seen:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 

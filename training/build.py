@@ -51,8 +51,9 @@ def build_datasets(
         options.replay_fraction,
         world_size,
     )
-    train_set = TrainImages(train_samples, train_steps, options.seed, pairs)
-    return train_set, EvalImages(val_samples, [val_steps], options.seed), pools
+    most = options.max_pixels
+    train_set = TrainImages(train_samples, train_steps, options.seed, pairs, most)
+    return train_set, EvalImages(val_samples, [val_steps], options.seed, most), pools
 
 
 def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:

@@ -27,18 +27,22 @@ MOST_NAMED = 4  # files in an error about a batch
 
 
 def note_unreadable(
-    progress: Progress, found: Sequence[UnreadableImage], most: float, num_images: int
+    progress: Progress,
+    found: Sequence[UnreadableImage],
+    most: float,
+    num_images: int,
+    instead: str = "another image of its label stands in for it",
 ) -> None:
-    """Tell of training images that others stand in for, once each; raise WorkError where they are
-    more than the share `most` of all.
+    """Tell of images that cannot be read, once each, and what is done `instead`; raise WorkError
+    where they are more than the share `most` of all.
     """
     for error in found:
         if error.path not in progress.unreadable:
             progress.unreadable.append(error.path)
-            warn(f"{error}; another image of its label stands in for it", everywhere=True)
+            warn(f"{error}; {instead}", everywhere=True)
     if len(progress.unreadable) > most * num_images:
         raise WorkError(
-            f"{len(progress.unreadable)} of {num_images} training images could not be read, more"
+            f"{len(progress.unreadable)} of {num_images} images could not be read, more"
             f" than --max_bad_fraction {most:g} allows, first {progress.unreadable[0]}"
         )
 
@@ -66,13 +70,16 @@ def validate(
     device: torch.device,
     precision: str,
 ) -> dict[str, float]:
-    """Every metric on the validation images, the same pixels in each epoch."""
+    """Every metric on the validation images, the same pixels in each epoch; without those that
+    could not be read, which the caller has been told of.
+    """
     # Batch norm's statistics are each process's own until the next step; a checkpoint has the first
     # one's, and with others a run that goes on from it would be validated differently.
     distributed.share(network.buffers())
     with progress_bar(len(labels), "validation") as bar:
         logits = predict(network, batches, len(labels), device, precision, bar)
-    return measure(labels, logits)
+    is_scored = ~np.isnan(logits)
+    return measure(labels[is_scored], logits[is_scored])
 
 
 def finish_epoch(

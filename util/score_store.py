@@ -18,10 +18,16 @@ Logits = npt.NDArray[np.float64]  # (N, number of variants), NaN = not scored
 
 
 def protocol_folder(
-    results_dir: str, weights_sha256: str, arch: str, crop_size: int | None, precision: str
+    results_dir: str,
+    weights_sha256: str,
+    arch: str,
+    crop_size: int | None,
+    precision: str,
+    reencode: str = "",
 ) -> str:
     """Where the cells of these weights under this protocol lie, below every run's results."""
     protocol = f"{arch}-{crop_size or 'whole'}-{precision}"
+    protocol += f"-{reencode.replace(':', '_')}" if reencode else ""
     return os.path.join(results_dir, ".scores", f"{weights_sha256[:16]}-{protocol}")
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from data.checks.inventory import Inventory
 from data.images import UnreadableImage, open_image, read_header
+from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
 FORMATS = {  # ending -> what PIL may call its content; MPO: JPEGs of cameras, with a preview
@@ -50,14 +51,14 @@ class Seen(NamedTuple):
     digests: dict[str, bytes]  # name -> hash of the file
 
 
-def look(chunk: Chunk) -> Seen:
+def look(chunk: Chunk, max_pixels: int) -> Seen:
     """Decode every file of a chunk, and hash those that can be read and may have a twin."""
     seen = Seen(Counter(), Counter(), [], [], {})
     for name, hashed in zip(chunk.names, chunk.hashed, strict=True):
         path = chunk.folder + name
         try:
             header = read_header(path)
-            height, width, _ = open_image(path).shape
+            height, width, _ = open_image(path, max_pixels).shape
         except UnreadableImage as error:
             seen.unreadable.append((name, error.reason.replace(f" {path!r}", "").rstrip(":")))
             continue
@@ -82,9 +83,9 @@ def file_digest(path: str) -> bytes:
 def chunks_of(inventory: Inventory) -> Iterator[Chunk]:
     """Divide all files that hold anything."""
     frequency = Counter(size for group in inventory.groups for size in group.sizes)
-    root = inventory.root.rstrip("/") + "/"
     for number, group in enumerate(inventory.groups):
-        chunk, volume = Chunk(number, root + group.prefix, [], []), 0
+        folder = os.path.join(inventory.root, group.prefix)
+        chunk, volume = Chunk(number, folder, [], []), 0
         for name, size in zip(group.names, group.sizes, strict=True):
             if size <= 0:
                 continue
@@ -93,17 +94,17 @@ def chunks_of(inventory: Inventory) -> Iterator[Chunk]:
             volume += size
             if len(chunk.names) == CHUNK_IMAGES or volume >= CHUNK_BYTES:
                 yield chunk
-                chunk, volume = Chunk(number, root + group.prefix, [], []), 0
+                chunk, volume = Chunk(number, folder, [], []), 0
         if chunk.names:
             yield chunk
 
 
-def look_at_all(inventory: Inventory, processes: int) -> list[Seen]:
+def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXELS) -> list[Seen]:
     """What each group of the inventory holds. Raises WorkError where a worker is killed."""
     chunks = list(chunks_of(inventory))
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
     with tqdm(total=inventory.images(), desc="checking", unit="image", leave=False) as bar:
-        for chunk, seen in zip(chunks, _mapped(chunks, processes), strict=True):
+        for chunk, seen in zip(chunks, _mapped(chunks, processes, max_pixels), strict=True):
             total = totals[chunk.group]
             total.formats.update(seen.formats)
             total.sizes.update(seen.sizes)
@@ -114,14 +115,15 @@ def look_at_all(inventory: Inventory, processes: int) -> list[Seen]:
     return totals
 
 
-def _mapped(chunks: list[Chunk], processes: int) -> Iterator[Seen]:
+def _mapped(chunks: list[Chunk], processes: int, max_pixels: int) -> Iterator[Seen]:
+    limits = [max_pixels] * len(chunks)
     if not processes or not chunks:
-        yield from map(look, chunks)
+        yield from map(look, chunks, limits)
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _start_worker)
     try:
-        yield from pool.map(look, chunks)
+        yield from pool.map(look, chunks, limits)
     except BrokenProcessPool as error:
         raise WorkError(
             "the system killed a process that decodes images, most likely for want of memory; try"

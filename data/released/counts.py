@@ -60,6 +60,11 @@ def count(groups: list[Group]) -> Counts:
     )
 
 
+def has_one_of(found: Counts, classes: list[str]) -> bool:
+    """Whether one of `classes` is among the folders of a set, or there is nothing in it."""
+    return not found or any(folder.split("/")[0] in classes for folder, _ in found)
+
+
 def compare(name: str, at: str, found: Counts, expected: Counts) -> list[Finding]:
     """Where the set `name`, in the folder `at`, differs from what was published."""
     findings = []
