@@ -126,5 +126,5 @@ def test_the_failure_of_one_process_ends_all_with_its_message(
     arguments = ["train.py", *TOY_OPTIONS, "--dataroot", tmp_path / "data", "--name", "run"]
     result = torchrun(*arguments, "--checkpoints_dir", tmp_path, "--niter", 2)
     assert result.returncode != 0
-    assert "train.py: error: 1 of 24 training images could not be read" in result.stderr
+    assert "train.py: error: 1 of 32 images could not be read" in result.stderr
     assert str(bad) in result.stderr
