@@ -10,6 +10,7 @@ from report.model import Model
 from report.page import Table
 from report.rows import MEAN, Row
 from util.bootstrap import CONFIDENCE
+from util.markdown import table
 from util.metrics import ECE_BINS
 from util.thresholds import FEW_SHOT_DRAWS
 
@@ -131,13 +132,9 @@ def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]])
     return Table("Side by side", headings, cells, note)
 
 
-def markdown(table: Table) -> str:
-    """The table in Markdown, aligned as text, too."""
-    lines = [[_escaped(cell) for cell in line] for line in (table.headings, *table.cells)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(table.headings))]
-    text = ["| " + " | ".join(_aligned(line, widths)) + " |" for line in lines]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([text[0], "| " + " | ".join(rule) + " |", *text[1:]])
+def markdown(text: Table) -> str:
+    """The table in Markdown."""
+    return table(text.headings, text.cells)
 
 
 def per_cent(value: Any, decimals: int = 2) -> str:  # noqa: ANN401
@@ -172,12 +169,3 @@ def _heading(column: str) -> str:
     if ours.startswith("few_shot_"):
         return f"{ours.split('_')[2]} shot"
     return ("published " if ours != column else "") + HEADINGS.get(ours, ours)
-
-
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first = line[0].ljust(widths[0])
-    return [first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")

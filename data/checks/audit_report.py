@@ -17,6 +17,7 @@ from data.checks.audit_scores import ALL, NOTHING, Told, noise
 from data.checks.cues import CUES, Value
 from util.errors import one_line
 from util.files import atomic_write
+from util.markdown import table
 from util.metrics import Labels
 
 HINT, STRONG = 0.6, 0.9  # AUROC from which on a set is warned of
@@ -148,9 +149,8 @@ def overview(audited: Sequence[Audited]) -> str:
         counts = [str(count) for count in each.counts]
         chance = _figure(each.chance())
         lines.append([one_line(each.name), *counts, chance, cue, *map(_figure, figures)])
-    table = _table(headings, lines)
     found = [note for each in audited for note in notes(each)]
-    return "\n".join([table, "", *(f"- {note}" for note in found)]).rstrip()
+    return "\n".join([table(headings, lines), "", *(f"- {note}" for note in found)]).rstrip()
 
 
 def write_report(folder: str, audited: Sequence[Audited], about: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ def _page(audited: Sequence[Audited], about: dict[str, Any]) -> str:
             [one_line(each.name), *(_figure(each.of(cue)[index]) for cue in (*CUES, ALL))]
             for each in audited
         ]
-        parts += [f"## {title} by cue", _table(["set", *CUES, ALL], lines)]
+        parts += [f"## {title} by cue", table(["set", *CUES, ALL], lines)]
     return "\n\n".join([*parts, "![AUROC by set and cue](audit.png)"]) + "\n"
 
 
@@ -211,18 +211,6 @@ def _as_json(audited: Audited) -> dict[str, Any]:
         "cues": cues,
         "warning": warning(audited) or None,
     }
-
-
-def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """In Markdown, aligned as text, too."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in (headings, *lines)]
-    widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(headings))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    rows = [
-        [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
-        for line in cells
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
 
 
 def _figure(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.checks.findings import FAULTS, OBSERVATIONS, Content, Finding, Report
 from util.files import atomic_write
+from util.markdown import table
 
 SHOWN = 20  # of each list, in Markdown
 QUICK = "Names, counts and empty files only: nothing was decoded, no duplicates were looked for."
@@ -91,12 +92,13 @@ def as_markdown(report: Report, complete: str) -> str:
     parts += [QUICK] if report.quick else []
     parts.append("## Sets")
     parts.append(
-        _table(
-            ("Set", "Real", "Fake", "Expected", "State"),
+        table(
+            ("Set", "State", "Real", "Fake", "Expected"),
             [
-                (code(r.set), f"{r.real:,}", f"{r.fake:,}", _expected(r.expected), r.state)
+                (code(r.set), r.state, f"{r.real:,}", f"{r.fake:,}", _expected(r.expected))
                 for r in report.rows
             ],
+            num_left=2,
         )
     )
     for title, kinds in (("Faults", FAULTS), ("Observations", OBSERVATIONS)):
@@ -107,7 +109,8 @@ def as_markdown(report: Report, complete: str) -> str:
         parts.append("## Contents")
         parts.append("Sizes are height x width, the most frequent first.")
         head = ("Set", "Label", "Formats", "Sizes", "Smallest", "Largest")
-        parts.append(_table(head, [_content(content) for content in report.contents]))
+        rows = [_content(content) for content in report.contents]
+        parts.append(table(head, rows, num_left=len(head)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -137,12 +140,6 @@ def _content(content: Content) -> tuple[str, ...]:
     return (code(content.set), content.label, formats, sizes, *ends)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    escaped = ((cell.replace("|", "\\|") for cell in cells) for cells in lines)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in escaped)
-
-
 def shown(text: str) -> str:
     """`text` in one line for the console: line breaks, control and undecodable bytes escaped."""
     return "".join(
@@ -151,7 +148,7 @@ def shown(text: str) -> str:
 
 
 def code(name: str) -> str:
-    """A file's name as Markdown, whatever it holds; in a table, `_table` does the rest."""
+    """A file's name as Markdown, whatever it holds; in a table, util/markdown.py does the rest."""
     text = shown(name)
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     space = " " if text[:1] in ("`", " ") or text[-1:] in ("`", " ") else ""

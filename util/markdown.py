@@ -1,0 +1,18 @@
+"""Tables in Markdown that can be read as text, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], num_left: int = 1) -> str:
+    """The first `num_left` columns flush left, the others, which are numbers, flush right."""
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (headings, *rows)]
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(headings))]
+    flush = [i < num_left for i in range(len(widths))]
+    rule = ["-" * (w - 1) + ("-" if left else ":") for w, left in zip(widths, flush, strict=True)]
+    text = [
+        [c.ljust(w) if left else c.rjust(w) for c, w, left in zip(line, widths, flush, strict=True)]
+        for line in lines
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (text[0], rule, *text[1:]))
