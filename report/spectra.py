@@ -9,11 +9,9 @@ of two kinds are drawn, as they show different things: see `Spectra`.
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -31,6 +29,7 @@ from options.spectra_options import SpectraOptions
 from report.drawing import save_drawing
 from report.spectra_figure import LABELS, spectra_figure
 from util.errors import InputError, one_line, run
+from util.processes import mapped
 
 Plane = npt.NDArray[np.float64]
 Group = tuple[str, int]  # test set, label
@@ -128,29 +127,12 @@ def sum_groups(
     totals: dict[Group, Sums] = {}
     total = sum(map(len, groups.values()))
     with tqdm(total=total, desc="spectra", unit="image", leave=False) as bar:
-        results = _mapped([chunk for _, chunk in chunks], size, processes)
+        task = functools.partial(sum_spectra, size=size)
+        results = mapped(task, [chunk for _, chunk in chunks], processes, "--num_threads")
         for (group, chunk), sums in zip(chunks, results, strict=True):
             totals[group] = added(totals[group], sums) if group in totals else sums
             bar.update(len(chunk))
     return totals
-
-
-def _mapped(chunks: list[Sequence[str]], size: int, processes: int) -> Iterator[Sums]:
-    sizes = [size] * len(chunks)
-    if not processes:
-        yield from map(sum_spectra, chunks, sizes)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _start_worker)
-    try:
-        yield from pool.map(sum_spectra, chunks, sizes)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that this one
-    cv2.setNumThreads(1)
 
 
 def choose_images(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import multiprocessing
 import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -17,7 +14,7 @@ from tqdm import tqdm
 from data.checks.inventory import Inventory
 from data.images import UnreadableImage, open_image, read_header
 from options.machine import MAX_PIXELS
-from util.errors import WorkError
+from util.processes import mapped
 
 FORMATS = {  # ending -> what PIL may call its content; MPO: JPEGs of cameras, with a preview
     ".png": ("PNG",),
@@ -103,8 +100,10 @@ def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXE
     """What each group of the inventory holds. Raises WorkError where a worker is killed."""
     chunks = list(chunks_of(inventory))
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
+    task = functools.partial(look, max_pixels=max_pixels)
+    results = mapped(task, chunks, processes, "--processes")
     with tqdm(total=inventory.images(), desc="checking", unit="image", leave=False) as bar:
-        for chunk, seen in zip(chunks, _mapped(chunks, processes, max_pixels), strict=True):
+        for chunk, seen in zip(chunks, results, strict=True):
             total = totals[chunk.group]
             total.formats.update(seen.formats)
             total.sizes.update(seen.sizes)
@@ -113,29 +112,3 @@ def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXE
             total.digests.update(seen.digests)
             bar.update(len(chunk.names))
     return totals
-
-
-def _mapped(chunks: list[Chunk], processes: int, max_pixels: int) -> Iterator[Seen]:
-    limits = [max_pixels] * len(chunks)
-    if not processes or not chunks:
-        yield from map(look, chunks, limits)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _start_worker)
-    try:
-        yield from pool.map(look, chunks, limits)
-    except BrokenProcessPool as error:
-        raise WorkError(
-            "the system killed a process that decodes images, most likely for want of memory; try"
-            " a smaller --processes"
-        ) from error
-    except BaseException:  # Ctrl-C: the images in hand may take seconds, which nobody waits for
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that this one
