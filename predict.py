@@ -6,7 +6,6 @@ from options.predict_options import PredictOptions
 if __name__ == "__main__":
     OPTIONS = parse(PredictOptions)  # before the imports below, which take seconds
 
-import csv
 import json
 import math
 import sys
@@ -24,7 +23,7 @@ from networks.weights import read_weights
 from report.scoring import Scorer, score_images
 from util import errors
 from util.console import warn
-from util.files import sha256
+from util.files import csv_writer, sha256
 from util.predictions import probability
 from util.thresholds import Calibration, read_calibration
 
@@ -51,7 +50,7 @@ def main(options: PredictOptions) -> int:
     unreadable: list[UnreadableImage] = []
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     columns = ["path", "probability", "logit", *(["verdict"] if calibration else [])]
-    table = csv.writer(sys.stdout, lineterminator="\n")
+    table = csv_writer(sys.stdout)
     if options.format == "csv":
         table.writerow(columns)
     count = len(samples.paths)

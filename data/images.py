@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,11 @@ from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
 Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+# What a file may be, whatever its name ends in; PIL's other decoders (EPS starts a program) stay
+# out of reach of what comes from the web.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 Image.MAX_IMAGE_PIXELS = None  # it is checked below, before anything is decoded
+warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; errors are told
 
 
 class UnreadableImage(WorkError):
@@ -37,7 +42,7 @@ def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     short, or that claim more than `max_pixels` pixels: decompression bombs.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableImage(
                     path,
@@ -74,7 +79,7 @@ def read_header(path: str) -> Header:
     that is cut short or damaged further on passes.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             tables = getattr(image, "quantization", None) or {}
             return Header(
                 format=image.format or "",

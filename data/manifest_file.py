@@ -13,7 +13,7 @@ import numpy as np
 
 from data.samples import Samples
 from util.errors import InputError
-from util.files import atomic_write
+from util.files import atomic_write, csv_writer
 
 COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
 LABEL_NAMES = {"0": 0, "1": 1, "real": 0, "fake": 1}
@@ -103,14 +103,14 @@ def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
     """Write rows with COLUMNS, as CSV or (*.jsonl) JSON lines; return their number."""
     count = 0
     with atomic_write(path) as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv_writer(file)
         if not path.endswith(".jsonl"):
-            writer.writeheader()
+            writer.writerow(COLUMNS)
         for row in rows:
             if path.endswith(".jsonl"):
                 file.write(json.dumps(row) + "\n")
             else:
-                writer.writerow(row)
+                writer.writerow([row.get(name, "") for name in COLUMNS])
             count += 1
     return count
 

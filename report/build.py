@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
 import math
@@ -28,7 +27,7 @@ from report.model import Model, caption, metrics_of
 from report.page import Mistake, Page, Table
 from report.rows import Row, compare
 from report.tables import comparison_table, markdown, model_tables
-from util.files import atomic_write
+from util.files import atomic_write, csv_writer
 from util.metrics import unranked
 
 
@@ -109,7 +108,7 @@ def warnings(models: Sequence[Model]) -> list[str]:
 def write_csv(path: str, rows: Sequence[Row]) -> None:
     """Write rows of one shape: fractions with 6 decimals, undefined ones empty."""
     with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         if rows:
             writer.writerow(rows[0])
         writer.writerows([_cell(value) for value in row.values()] for row in rows)

@@ -171,3 +171,16 @@ def test_a_file_without_a_header_is_named(tmp_path: pathlib.Path, name: str) -> 
     with pytest.raises(UnreadableImage) as error:
         read_header(str(tmp_path / name))
     assert str(error.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_a_file_that_would_start_a_program_is_no_image(tmp_path: pathlib.Path) -> None:
+    """PIL hands EPS to Ghostscript, whatever the file's name says."""
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    assert Image.open(path).format == "EPS"
+    with pytest.raises(UnreadableImage, match="cannot identify"):
+        open_image(str(path))
+    with pytest.raises(UnreadableImage, match="cannot identify"):
+        read_header(str(path))

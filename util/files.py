@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import os
 from collections.abc import Iterator
@@ -37,6 +38,21 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
                 f"{path}: could not be written ({reason}); what it held before is unchanged"
             ) from error
         raise
+
+
+class _PlainLineEnds:
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def write(self, row: str) -> int:
+        return self.file.write(row.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 (the csv module does not name its type)
+    """A csv.writer whose lines end in "\n". Of line ends the module quotes only those of its own
+    line terminator, and a file's name may hold either.
+    """
+    return csv.writer(_PlainLineEnds(file), lineterminator="\r\n")
 
 
 def sha256(path: str) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from util.errors import InputError
-from util.files import atomic_write
+from util.files import atomic_write, csv_writer
 
 COLUMNS = ("testset", "path", "label", "logit", "probability")
 
@@ -40,7 +40,7 @@ def as_written(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 def write_predictions(path: str, scores: Mapping[str, Scores]) -> None:
     """Write all test sets' scores, sorted by test set, then path; logits with 9 digits."""
     with atomic_write(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         writer.writerow(COLUMNS)
         for testset in sorted(scores):
             writer.writerows(_rows(testset, scores[testset]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from data.checks.audit_figure import heatmap_png
 from data.checks.audit_scores import ALL, NOTHING, Told, noise
 from data.checks.cues import CUES, Value
 from util.errors import one_line
-from util.files import atomic_write
+from util.files import atomic_write, csv_writer
 from util.markdown import table
 from util.metrics import Labels
 
@@ -159,7 +158,7 @@ def write_report(folder: str, audited: Sequence[Audited], about: dict[str, Any])
     with atomic_write(os.path.join(folder, "audit.json")) as file:
         json.dump({**about, "sets": [_as_json(each) for each in audited]}, file, indent=1)
     with atomic_write(os.path.join(folder, "audit.csv")) as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         columns = [f"{cue}_{figure}" for cue in cues for figure in Told._fields]
         writer.writerow(["set", "num_real", "num_fake", "chance_ap", *columns])
         for each in audited:
