@@ -36,7 +36,11 @@ def check(
     if os.path.isfile(root):
         refuse_stale(read_manifest(root), every=1)
     if split or real or fakes or os.path.isfile(root):
-        inventory = inventory_of(everything(root, split, real, fakes))
+        sets = everything(root, split, real, fakes)
+        if lost := sorted(set(wanted) - {name.removeprefix("test/") for name in sets}):
+            raise InputError(f"--sets: no set {lost[0]} in {root}; it holds {', '.join(sets)}")
+        chosen = [name for name in sets if not wanted or name.removeprefix("test/") in wanted]
+        inventory = inventory_of({name: sets[name] for name in chosen})
     else:
         inventory = take_inventory(root, ORDER, wanted)
     note = benchmark_note(root)

@@ -124,7 +124,8 @@ class EvalOptions(
             return "--predictions takes the place of --model_path"
         if not self.predictions and not self.model_path:
             return "--model_path is needed (or --predictions)"
-        wrong = self.plain_conflict("--dataroot", self.dataroot)
+        chosen: dict[str, object] = {"split": self.split, "testsets": self.testsets}
+        wrong = self.plain_conflict("--dataroot", self.dataroot, chosen)
         if wrong and not self.predictions:
             return wrong
         if self.predictions and (self.split or self.real or self.fake):

@@ -219,6 +219,8 @@ class TrainOptions(
             return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
         if bool(self.real) != bool(self.fake):
             return "--real and --fake go together"
+        if self.fake and self.classes:
+            return "--classes chooses from --dataroot; not with --fake"
         if self.pairs and self.class_bal:
             return "--pairs makes every batch balanced; leave out --class_bal"
         if self.pairs and self.batch_size % 2:

@@ -50,14 +50,16 @@ def learn_from_predictions(
 
 def refuse_own_images(folder: str, testsets: Iterable[Samples]) -> None:
     """Raise InputError where the threshold would be learned on images it is then judged on."""
-    held_out = os.path.realpath(folder)
+    held_out = os.path.join(os.path.realpath(folder), "")
     for samples in testsets:
         root = os.path.realpath(samples.root)
-        if os.path.commonpath((root, held_out)) in (root, held_out):
-            raise InputError(
-                f"--calibrate_on {folder}: these are images of the test set {samples.root}; a"
-                " threshold is learned on others (its best there is the column 'oracle')"
-            )
+        for index in range(len(samples.labels)):
+            path = os.path.normpath(os.path.join(root, samples.relative(index)))
+            if path.startswith(held_out):
+                raise InputError(
+                    f"--calibrate_on {folder}: holds images of the test set {samples.root}; a"
+                    " threshold is learned on others (its best there is the column 'oracle')"
+                )
 
 
 def _origin(about: About) -> dict[str, str | int | None]:

@@ -188,7 +188,7 @@ def test_an_image_is_decoded_once_for_all_its_variants(
     samples = mixed_sizes(tmp_path)
     opened: list[str] = []
 
-    def spied(path: str) -> np.ndarray:
+    def spied(path: str, max_pixels: int) -> np.ndarray:
         opened.append(path)
         return open_image(path)
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from data.samples import Samples, find_samples
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.toy_runs import load, run_training
 from util import errors, run_folder
+from util.checkpoint import save_checkpoint
 
 
 def copy_of(toy: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
@@ -188,3 +190,26 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
     assert isinstance(EvalImages(samples, [[]], max_pixels=1199)[0], UnreadableImage)
     assert isinstance(TrainImages(samples, [], 0, max_pixels=1199)[0, 0], UnreadableImage)
     assert not isinstance(EvalImages(samples, [[]], max_pixels=1200)[0], UnreadableImage)
+
+
+def test_a_worker_killed_amid_a_save_spoils_no_checkpoint(
+    toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = set(children(os.getpid()))
+    samples = find_samples(str(toy / "train"))
+    plan = EpochBatches(np.arange(24), 0, 2, 0, 12, 0, 1)
+    batches = train_reader(TrainImages(samples, [], seed=0), 1, False)(plan)
+    next(batches)
+    (worker,) = set(children(os.getpid())) - others
+    save = torch.save
+
+    def slow_save(*arguments: object) -> None:
+        os.kill(worker, signal.SIGKILL)
+        time.sleep(0.3)
+        save(*arguments)
+
+    monkeypatch.setattr(torch, "save", slow_save)
+    with pytest.raises(RuntimeError, match=r"DataLoader worker .* is killed by signal"):
+        save_checkpoint(str(tmp_path / "c.pth"), {"a": torch.ones(3)})
+    assert torch.load(tmp_path / "c.pth", weights_only=True)["a"].tolist() == [1, 1, 1]
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -20,6 +20,7 @@ from data.manifest import write
 from data.manifest_file import COLUMNS, read_manifest, write_manifest
 from data.samples import Samples
 from data.sources import everything, find_testsets, hold_out, training_images
+from data.verify import check
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from tests.conftest import ROOT, Script, assert_wrong_usage, write_image
@@ -342,6 +343,16 @@ def test_train_verify_and_audit_take_them(layouts: pathlib.Path, script: Script)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 
+def test_verify_checks_the_sets_that_are_wanted_of_a_manifest(tmp_path: pathlib.Path) -> None:
+    for name in ("one", "two"):
+        both(tmp_path, f"data/{name}")
+    run_manifest(tmp_path / "data", tmp_path / "m.csv")
+    report = check(str(tmp_path / "m.csv"), ("two",), quick=True)
+    assert [row.set for row in report.rows] == ["two"]
+    with pytest.raises(InputError, match=r"--sets: no set three in .* it holds one, two"):
+        check(str(tmp_path / "m.csv"), ("three",))
+
+
 def run_module(command: Sequence[object], cwd: pathlib.Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
@@ -358,5 +369,11 @@ def test_wrong_usage(script: Script, tmp_path: pathlib.Path) -> None:
     assert_wrong_usage(script("train.py", "--fake", tmp_path), "--real and --fake go together")
     flags = ("eval.py", "--model_path", "w.pth", "--fake", tmp_path, "--dataroot", tmp_path)
     assert_wrong_usage(script(*flags), "--fake takes the place of --dataroot")
+    assert_wrong_usage(script(*flags[:-2], "--testsets", "a"), "--testsets chooses from --dataroot")
+    both_given = ("train.py", "--fake", tmp_path, "--real", tmp_path)
+    assert_wrong_usage(
+        script(*both_given, "--classes", "cat"),
+        "--classes chooses from --dataroot; not with --fake",
+    )
     done = run_module(["-m", "data.manifest"], tmp_path)
     assert_wrong_usage(done, "DATAROOT is needed: a folder or a manifest")

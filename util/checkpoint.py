@@ -12,6 +12,7 @@ import torch
 
 from util.errors import InputError, WorkError
 from util.files import atomic_write
+from util.interrupt import worker_ends_later
 
 
 def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> None:
@@ -20,15 +21,16 @@ def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> Non
 
     Raises WorkError where the disk refuses; the file that was there before stays.
     """
-    try:
-        with atomic_write(path, "wb") as file:
-            torch.save(state, file)
-            if previous and os.path.exists(path):
-                _keep(path, previous)
-    except RuntimeError as error:  # torch reports a full disk so
-        raise WorkError(
-            f"{path}: could not be written ({error}); what it held before is unchanged"
-        ) from error
+    with worker_ends_later():
+        try:
+            with atomic_write(path, "wb") as file:
+                torch.save(state, file)
+                if previous and os.path.exists(path):
+                    _keep(path, previous)
+        except RuntimeError as error:  # torch reports a full disk so
+            raise WorkError(
+                f"{path}: could not be written ({error}); what it held before is unchanged"
+            ) from error
 
 
 def _keep(path: str, previous: str) -> None:

@@ -39,7 +39,11 @@ def run(main: Callable[[], int | None]) -> None:
     """
     program = os.path.basename(sys.argv[0])
     try:
-        sys.exit(main() or 0)
+        try:
+            code = main() or 0
+        finally:  # torch's handler would tell of a killed worker once more, as we leave
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        sys.exit(code)
     except (InputError, WorkError) as error:
         print(f"{program}: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -51,7 +55,6 @@ def run(main: Callable[[], int | None]) -> None:
             r"DataLoader worker .* (is killed by signal|exited unexpectedly)", str(error)
         ):
             raise
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else again for the next one, as we leave
         print(f"{program}: error: {WORKER_KILLED}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -1,11 +1,12 @@
-"""Ctrl-C, and the SIGTERM with which a cluster announces the end, as a question that a loop answers
-when it is ready to.
+"""Signals that wait until there is time for them: Ctrl-C, and the SIGTERM of a cluster that is to
+end the job, as a question that a loop answers; the end of a worker, while something is written.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -30,3 +31,24 @@ def stop_signals() -> Iterator[Callable[[], int]]:
     finally:
         for stop, handler in before.items():
             signal.signal(stop, handler)
+
+
+@contextlib.contextmanager
+def worker_ends_later() -> Iterator[None]:
+    """Let the news that a worker process has died wait for the end of the block.
+
+    By torch's handler a killed worker raises an error wherever this process happens to be; amid a
+    checkpoint it would be taken for a failing disk.
+    """
+    came: list[tuple[int, FrameType | None]] = []
+    handler = signal.getsignal(signal.SIGCHLD)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGCHLD, lambda signum, frame: came.append((signum, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+    if came:
+        handler(*came[0])

@@ -22,7 +22,15 @@ from util.files import atomic_write
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
 PREVIOUS = "model_epoch_previous.pth"  # what LATEST was before
 UNFINISHED = "*.tmp"  # left by a run that was killed while it wrote one of these
-OWN_FILES = ("model_epoch_*.pth", "options.json", "run.json", "history.csv", "train", "val")
+OWN_FILES = (
+    "model_epoch_*.pth",
+    "options.json",
+    "run.json",
+    "history.csv",
+    "train",
+    "val",
+    "before_after",
+)
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
 
