@@ -27,7 +27,9 @@ INTRODUCTION = """\
 
 Each row is the reference recipe (`benchmarks/reference.py`, written afresh from the paper's
 description) against this code, in turns in one process. Figures are medians over the rounds; the
-ratio is the median of the rounds' ratios, and beside it the smallest and the largest.
+ratio is the median of the rounds' ratios, and beside it the smallest and the largest. Each turn
+begins with a run that is not timed. As in our scripts, and not in the reference, freed memory is
+kept on a CPU (`networks/device.py`): a good part of the gain in training and scoring.
 """
 
 
