@@ -8,6 +8,8 @@ process, it would reach the main one wrapped in a traceback's text (data/loaders
 from __future__ import annotations
 
 import hashlib
+import zlib
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +59,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
     def __getitem__(self, key: tuple[int, int]) -> TrainItem | UnreadableImage:
         """Return the image, or the last error where several others could not be read either."""
         epoch, index = key
-        rng = np.random.default_rng((self.seed, epoch, self.draws_of[index]))
+        draws = (self.seed, epoch, int(self.draws_of[index]))
         unreadable: list[UnreadableImage] = []
         chosen = index
         while True:
@@ -69,7 +71,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
                     return error
                 chosen = self._another(epoch, index, len(unreadable))
                 continue
-            pixels = _applied(self.transform, image, rng)
+            pixels = apply(self.transform, image, draws)
             return TrainItem(pixels, int(self.samples.labels[index]), chosen, unreadable)
 
     def _another(self, epoch: int, index: int, attempt: int) -> int:
@@ -104,15 +106,22 @@ class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):
             return error
         first = index * len(self.variants)
         return [
-            (first + v, _applied(steps, image, self._generator(digest)))
+            (first + v, apply(steps, image, (self.seed, int.from_bytes(digest, "big"))))
             for v, steps in enumerate(self.variants)
         ]
 
-    def _generator(self, digest: bytes) -> np.random.Generator:
-        return np.random.default_rng((self.seed, int.from_bytes(digest, "big")))
 
+def apply(steps: list[Step], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:
+    """Apply `steps` in order and return the image as (3, height, width) uint8.
 
-def _applied(steps: list[Step], image: Pixels, rng: np.random.Generator) -> torch.Tensor:
+    Each step has its own random generator, from `draws` (seed, epoch and image, say), the name of
+    its class and how many of that class came before it: a step that is added, or draws more
+    numbers than before, changes no other step's draws.
+    """
+    before: Counter[str] = Counter()
     for step in steps:
+        name = type(step).__name__
+        rng = np.random.default_rng((*draws, zlib.crc32(name.encode()), before[name]))
+        before[name] += 1
         image = step(image, rng)
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
