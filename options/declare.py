@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
+
+
+class Condition(NamedTuple):
+    """What must hold of the other options for one to have an effect."""
+
+    holds: Callable[[Any], bool]  # of the options as a whole
+    words: str  # what is missing otherwise: "--momentum has no effect <without --optim sgd>"
 
 
 def option(
@@ -16,6 +23,7 @@ def option(
     several: bool = False,
     positional: bool = False,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
+    needs: Sequence[Condition] = (),
 ) -> Any:  # noqa: ANN401
     """Declare one option. Its flag is the field's name, its type the field's annotation.
 
@@ -23,6 +31,10 @@ def option(
     names want it; `positional`, the same without a flag. `check` sees the parsed value and answers
     what is wrong with it, as in "must be ...". With `presets` (name -> field -> value) the option
     is a comma list of their names, each of which changes the defaults of other options.
+
+    `needs` are conditions on the other options without which this one has no effect: given on the
+    command line all the same (with whatever value; what a preset sets is not given), it is an error
+    that names both.
     """
     metadata = {
         "help": help,
@@ -30,8 +42,28 @@ def option(
         "several": several,
         "positional": positional,
         "presets": presets or {},
+        "needs": tuple(needs),
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def only_with(name: str, *values: Any) -> Condition:  # noqa: ANN401
+    """Another option must have one of `values` or, without them, be given."""
+    wanted = f"--{name} {' or '.join(map(str, values))}".strip()
+    return Condition(lambda options: _has(options, name, values), f"without {wanted}")
+
+
+def not_with(name: str, *values: Any) -> Condition:  # noqa: ANN401
+    """Another option, where the command has it, must have none of `values` or, without them, not be
+    given.
+    """
+    barred = f"--{name} {' or '.join(map(str, values))}".strip()
+    return Condition(lambda options: not _has(options, name, values), f"with {barred}")
+
+
+def _has(options: Any, name: str, values: tuple[Any, ...]) -> bool:  # noqa: ANN401
+    value = getattr(options, name, None)
+    return value in values if values else bool(value)
 
 
 def between(low: float, high: float) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import between, each, one_of, option
+from options.declare import Condition, between, each, one_of, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +19,14 @@ class DownloadOptions:
     )
     root: str = option("dataset", "folder that gets test/, val/, train/ and archives/")
     parts: tuple[int, ...] = option(
-        (), "volumes of train to fetch, as in 1,2 [all seven]", each(between(1, 7))
+        (),
+        "volumes of train to fetch, as in 1,2 [all seven]",
+        each(between(1, 7)),
+        needs=[Condition(lambda options: "train" in options.what, "without train")],
     )
     delete_archives: bool = option(False, "delete archives once all their files are unpacked")
     checkpoints_dir: str = option("checkpoints", "folder for the weights")
 
     def conflict(self) -> str | None:
         """What is wrong with the options as a whole, or None."""
-        if not self.what:
-            return "WHAT is needed: testset, val, train or weights"
-        if self.parts and "train" not in self.what:
-            return "--parts are volumes of train; name train too, or leave --parts out"
-        return None
+        return None if self.what else "WHAT is needed: testset, val, train or weights"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from options.declare import above, at_least, between, each, option
-from options.machine import ImageOptions, MachineOptions, NetworkOptions, SkipOptions
-from options.source import PlainFolders
+from options.declare import Condition, above, at_least, between, each, not_with, only_with, option
+from options.machine import SCORING, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.source import NEEDED, PlainFolders
 
 
 def _encoder(value: str) -> str | None:
@@ -23,13 +23,17 @@ class InputOptions:
         "",
         "the folder that holds the test sets, one folder each, or a manifest (with --predictions:"
         " where the pictures in the report come from)",
+        needs=[not_with("fake")],
     )
     split: str = option(
         "",
         "only images below folders of this name (GenImage: val), or a manifest's rows of this split"
         " [test, where it has that]",
+        needs=[SCORING, not_with("fake")],
     )
-    testsets: tuple[str, ...] = option((), "test sets to score; empty: every one found")
+    testsets: tuple[str, ...] = option(
+        (), "test sets to score; empty: every one found", needs=[not_with("fake")]
+    )
     predictions: tuple[str, ...] = option(
         (),
         "measure again from these predictions.csv, without weights or images; several: side by"
@@ -42,15 +46,25 @@ class InputOptions:
 class ProtocolOptions:
     """Protocol."""
 
-    no_crop: bool = option(False, "score whole images instead of the centre crop")
+    no_crop: bool = option(
+        False,
+        "score whole images instead of the centre crop",
+        needs=[  # published figures are there with and without crop, and a table may not know
+            Condition(lambda o: not o.predictions or o.published, "with --predictions"),
+        ],
+    )
     cropSize: int | None = option(
-        None, "side of the centre crop [as the weights were trained, else 224]", at_least(1)
+        None,
+        "side of the centre crop [as the weights were trained, else 224]",
+        at_least(1),
+        needs=[SCORING, not_with("no_crop")],
     )
     reencode: str = option(
         "",
         "first give every image this last encoder, jpeg:<quality> or png: what that changes, the"
         " detector owed to the files",
         _encoder,
+        needs=[SCORING],
     )
 
 
@@ -69,6 +83,7 @@ class MeasureOptions:
         None,
         "choose it so that at most this share of its reals is called fake [by accuracy]",
         between(0, 1),
+        needs=[only_with("calibrate_on")],
     )
     published: str = option(
         "", "show these published figures beside ours: blur_jpg_prob0.5 or a row of Table 2"
@@ -79,15 +94,26 @@ class MeasureOptions:
 class RobustnessOptions:
     """Robustness."""
 
-    robustness: bool = option(False, "score every image degraded, too, at each level of:")
+    robustness: bool = option(
+        False, "score every image degraded, too, at each level of:", needs=[SCORING]
+    )
     blur_sigmas: tuple[float, ...] = option(
-        (0, 1, 2, 3, 4), "Gaussian blur, in pixels", each(at_least(0))
+        (0, 1, 2, 3, 4),
+        "Gaussian blur, in pixels",
+        each(at_least(0)),
+        needs=[only_with("robustness")],
     )
     jpeg_qualities: tuple[int, ...] = option(
-        (100, 90, 80, 70, 60, 50, 40, 30), "JPEG compression (PIL)", each(between(1, 100))
+        (100, 90, 80, 70, 60, 50, 40, 30),
+        "JPEG compression (PIL)",
+        each(between(1, 100)),
+        needs=[only_with("robustness")],
     )
     rescale_factors: tuple[float, ...] = option(
-        (1, 0.75, 0.5, 0.25), "rescaling, before the crop", each(above(0))
+        (1, 0.75, 0.5, 0.25),
+        "rescaling, before the crop",
+        each(above(0)),
+        needs=[only_with("robustness")],
     )
 
 
@@ -100,7 +126,11 @@ class OutputOptions:
     gallery: int = option(
         12, "mistakes shown in the report, of each label in each test set", at_least(0)
     )
-    gradcam: bool = option(False, "show where in those images the network saw its evidence")
+    gradcam: bool = option(
+        False,
+        "show where in those images the network saw its evidence",
+        needs=[SCORING, not_with("gallery", 0)],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,26 +150,12 @@ class EvalOptions(
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""
-        if self.predictions and self.model_path:
-            return "--predictions takes the place of --model_path"
         if not self.predictions and not self.model_path:
             return "--model_path is needed (or --predictions)"
-        chosen: dict[str, object] = {"split": self.split, "testsets": self.testsets}
-        wrong = self.plain_conflict("--dataroot", self.dataroot, chosen)
-        if wrong and not self.predictions:
-            return wrong
-        if self.predictions and (self.split or self.real or self.fake):
-            return "--split, --real and --fake choose images to score; not with --predictions"
-        needs = {"robustness": self.robustness, "gradcam": self.gradcam, "reencode": self.reencode}
-        if self.predictions and any(needs.values()):
-            flag = next(f"--{name}" for name, wanted in needs.items() if wanted)
-            return f"{flag} needs the network: give --model_path and --dataroot, not --predictions"
-        if self.no_crop and self.cropSize:
-            return "--no_crop and --cropSize exclude each other"
+        if not (self.predictions or self.dataroot or self.fake):
+            return NEEDED.format("--dataroot")
         if len(self.predictions) > 1 and self.calibrate_on:
             return "--calibrate_on belongs to one model: give one file to --predictions"
-        if self.target_fpr is not None and not self.calibrate_on:
-            return "--target_fpr chooses the threshold of --calibrate_on, which is not given"
         if set(self.name) & set("/\\\0") or self.name in (".", ".."):
             return f"--name must be a plain folder name, not {self.name!r}"
         return None

@@ -6,8 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 
-from options.declare import at_least, one_of, option
+from options.declare import at_least, not_with, one_of, only_with, option
 
+SCORING = not_with("predictions")  # for what concerns images, weights or the machine
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
@@ -20,17 +21,26 @@ def _device(value: str) -> str | None:
 class MachineOptions:
     """Machine."""
 
-    device: str = option("auto", "auto (a GPU if there is one), cpu, cuda, cuda:N or mps", _device)
+    device: str = option(
+        "auto",
+        "auto (a GPU if there is one), cpu, cuda, cuda:N or mps",
+        _device,
+        needs=[SCORING],
+    )
     precision: str = option(
         "fp32",
         "fp32, bf16 or fp16: arithmetic of the network; the weights stay fp32",
         one_of("fp32", "bf16", "fp16"),
+        needs=[SCORING],
     )
-    batch_size: int = option(64, "images per batch, over all processes together", at_least(1))
+    batch_size: int = option(
+        64, "images per batch, over all processes together", at_least(1), needs=[SCORING]
+    )
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
         "worker processes that read images; 0 reads in the main process",
         at_least(0),
+        needs=[SCORING],
     )
 
 
@@ -42,6 +52,7 @@ class ImageOptions:
         MAX_PIXELS,
         "an image that claims more is refused as unreadable, before it is decoded",
         at_least(1),
+        needs=[SCORING, not_with("quick")],
     )
 
 
@@ -50,7 +61,7 @@ class SkipOptions:
     """Images that cannot be read."""
 
     skip_unreadable: bool = option(
-        False, "count them and exit with 0; else each is listed, and exit is 1"
+        False, "count them and exit with 0; else each is listed, and exit is 1", needs=[SCORING]
     )
 
 
@@ -58,14 +69,19 @@ class SkipOptions:
 class NetworkOptions:
     """Network."""
 
-    model_path: str = option("", "weights: a checkpoint of train.py or the published ones")
-    arch: str = option("", "the network [as the checkpoint says, else resnet50]")
+    model_path: str = option(
+        "", "weights: a checkpoint of train.py or the published ones", needs=[SCORING]
+    )
+    arch: str = option("", "the network [as the checkpoint says, else resnet50]", needs=[SCORING])
     compile: bool = option(
-        False, "compile the network first (torch.compile): faster after the first minute"
+        False,
+        "compile the network first (torch.compile): faster after the first minute",
+        needs=[SCORING],
     )
     max_batch_pixels: int = option(
         1 << 22,
         "most pixels in a batch of whole images: bounds memory where they are large (ResNet-50"
         " takes some 300 bytes each)",
         at_least(1),
+        needs=[only_with("no_crop")],
     )

@@ -21,28 +21,54 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
 
     Wrong usage prints one line that names the flag, and exits with 2.
     """
-    parser = _Parser(description=cls.__doc__, allow_abbrev=False, formatter_class=_HelpFormatter)
+    parser = _Parser(
+        description=cls.__doc__,
+        allow_abbrev=False,
+        formatter_class=_HelpFormatter,
+        argument_default=argparse.SUPPRESS,  # the defaults are those of `cls`
+    )
     for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
         declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
         titled = owner is not cls  # the docstring of `cls` itself stands at the top
         group = parser.add_argument_group((owner.__doc__ or "").rstrip(".")) if titled else parser
         for field in declared:
             _add(group, field, typing.get_type_hints(cls)[field.name])
-    values, unknown = parser.parse_known_args(argv)
+    found, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(_unknown(unknown[0], [f"--{f.name}" for f in _fields(cls)]))
+    given = vars(found)  # by the command line alone: the parser itself has no defaults
+    options = cls(**given)
     for field in _fields(cls):
-        check, value = field.metadata["check"], getattr(values, field.name)
+        check, value = field.metadata["check"], getattr(options, field.name)
         if check and (wrong := check(value)):
             parser.error(f"{_flag(field)} {wrong}, not {_shown(value)!r}")
+    options = cls(**{**_preset(parser, options), **given})
     for field in _fields(cls):
-        for name in getattr(values, field.name) if field.metadata["presets"] else ():
-            parser.set_defaults(**field.metadata["presets"][name])
-    values = parser.parse_args(argv)  # again: explicit flags override what a preset has set
-    options = cls(**vars(values))
+        lacking = [need for need in field.metadata["needs"] if not need.holds(options)]
+        if field.name in given and lacking:
+            flag = _flag(field)
+            parser.error(
+                f"{flag} has no effect {lacking[0].words}: change that, or leave {flag} out"
+            )
     if wrong := getattr(options, "conflict", lambda: None)():
         parser.error(wrong)
     return options
+
+
+def _preset(parser: _Parser, options: Any) -> dict[str, Any]:  # noqa: ANN401
+    """What the chosen presets set, by option; two that disagree are an error."""
+    values: dict[str, Any] = {}
+    set_by: dict[str, str] = {}
+    for field in _fields(type(options)):
+        for preset in getattr(options, field.name) if field.metadata["presets"] else ():
+            for name, value in field.metadata["presets"][preset].items():
+                if values.setdefault(name, value) != value:
+                    parser.error(
+                        f"{_flag(field)}: {set_by[name]} and {preset} set --{name} to"
+                        f" {_shown(values[name])} and {_shown(value)}; choose one of them"
+                    )
+                set_by.setdefault(name, preset)
+    return values
 
 
 def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -82,7 +108,6 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
             nargs="*" if positional else "+",
             type=kind,
             action=_AsTuple,
-            default=field.default,
             help=text,
         )
         return
@@ -91,9 +116,7 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
         text += f" [{shown}]"
     metavar = f"{kind.__name__},..." if is_list else kind.__name__
     convert = _comma_list(kind) if is_list else kind
-    group.add_argument(
-        f"--{field.name}", type=convert, default=field.default, metavar=metavar, help=text
-    )
+    group.add_argument(f"--{field.name}", type=convert, metavar=metavar, help=text)
 
 
 def _comma_list(kind: type) -> Any:  # noqa: ANN401

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import option
+from options.declare import not_with, option
+from options.machine import SCORING
+
+NEEDED = "{} is needed: a folder or a manifest (or --fake, a plain folder)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,20 +18,9 @@ class PlainFolders:
         "",
         "a folder of real images, at any depth, whatever its folders are called: for --fake, and"
         " for test sets that have none",
+        needs=[SCORING],
     )
-    fake: tuple[str, ...] = option((), "folders of generated images, likewise")
-
-    def plain_conflict(self, flag: str, dataroot: str, chosen: dict[str, object]) -> str | None:
-        """What is wrong with these beside the data set that `flag` names (or "") and the options
-        that choose from it, by name.
-        """
-        if self.fake and dataroot:
-            return f"--fake takes the place of {flag}; give one of them"
-        if self.fake and (names := [f"--{name}" for name, value in chosen.items() if value]):
-            return f"{names[0]} chooses from {flag}; not with --fake"
-        if not self.fake and not dataroot:
-            return f"{flag} is needed: a folder or a manifest (or --fake, a plain folder)"
-        return None
+    fake: tuple[str, ...] = option((), "folders of generated images, likewise", needs=[SCORING])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +31,16 @@ class SourceOptions(PlainFolders):
         (),
         "a folder that holds train, val and test, or test sets, or one set; or a manifest",
         positional=True,
+        needs=[not_with("fake")],
     )
-    split: str = option("", "only images below folders of this name, or rows of this split [all]")
+    split: str = option(
+        "",
+        "only images below folders of this name, or rows of this split [all]",
+        needs=[not_with("fake")],
+    )
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""
         if len(self.dataroot) > 1:
             return "DATAROOT must be one folder or one manifest"
-        chosen: dict[str, object] = {"split": self.split}
-        return self.plain_conflict("DATAROOT", "".join(self.dataroot), chosen)
+        return None if self.dataroot or self.fake else NEEDED.format("DATAROOT")

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from options.declare import above, at_least, between, file_name, one_of, option, span
+from options.declare import (
+    Condition,
+    above,
+    at_least,
+    between,
+    file_name,
+    not_with,
+    one_of,
+    only_with,
+    option,
+    span,
+)
 from options.machine import ImageOptions, MachineOptions
 from options.source import PlainFolders
 
@@ -16,6 +28,13 @@ def _freeze(value: str) -> str | None:
     return None if fits else "must be none, backbone, or stages:N with N from 1"
 
 
+_SPLITS = Condition(lambda o: not o.fake or o.replay_root, "with --fake and no --replay_root")
+_HELD_OUT = Condition(
+    lambda o: o.fake or not os.path.isdir(o.dataroot), "with a folder of splits as --dataroot"
+)
+_MORE_THAN_HEAD = Condition(
+    lambda o: o.head_lr is None or o.freeze != "backbone", "with --head_lr and --freeze backbone"
+)
 CLASSES = (  # of the paper's training set, in the order of the reference's command
     *("airplane", "bird", "bicycle", "boat", "bottle", "bus", "car", "cat", "cow", "chair"),
     *("diningtable", "dog", "person", "pottedplant", "motorbike", "tvmonitor", "train", "sheep"),
@@ -62,15 +81,20 @@ class RunOptions:
 class DataOptions:
     """Data."""
 
-    dataroot: str = option("./dataset/", "the folder that holds the splits, or a manifest")
-    train_split: str = option("train", "folder of training images inside --dataroot")
-    val_split: str = option("val", "folder of validation images inside --dataroot")
+    dataroot: str = option(
+        "./dataset/", "the folder that holds the splits, or a manifest", needs=[not_with("fake")]
+    )
+    train_split: str = option(
+        "train", "folder of training images inside --dataroot", needs=[_SPLITS]
+    )
+    val_split: str = option("val", "folder of validation images inside --dataroot", needs=[_SPLITS])
     classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
     val_fraction: float = option(
         0.1,
         "share of the images that is held out for validation, of --real and --fake (which take the"
         " place of --dataroot) and of a manifest without splits",
         between(0.001, 0.9),
+        needs=[_HELD_OUT],
     )
     max_images: int | None = option(
         None,
@@ -78,7 +102,9 @@ class DataOptions:
         " from the seed and their names",
         at_least(1),
     )
-    class_bal: bool = option(False, "draw real and fake images equally often")
+    class_bal: bool = option(
+        False, "draw real and fake images equally often", needs=[not_with("pairs")]
+    )
     max_bad_fraction: float = option(
         0.001,
         "share of the training images that may be unreadable: each is named, and another of its"
@@ -91,7 +117,10 @@ class DataOptions:
         " batch holds some of its training images, lest they be forgotten [none]",
     )
     replay_fraction: float = option(
-        0.5, "share of every batch that is replayed from --replay_root", between(0.01, 0.99)
+        0.5,
+        "share of every batch that is replayed from --replay_root",
+        between(0.01, 0.99),
+        needs=[only_with("replay_root")],
     )
     pairs: bool = option(
         False,
@@ -116,17 +145,26 @@ class PreprocessingOptions:
     no_flip: bool = option(False, "do not mirror training images at random")
     blur_prob: float = option(0.0, "chance that an image is blurred", between(0, 1))
     blur_sig: tuple[float, ...] = option(
-        (0.5,), "standard deviation of the blur in pixels, or its range", span(0, 100)
+        (0.5,),
+        "standard deviation of the blur in pixels, or its range",
+        span(0, 100),
+        needs=[not_with("blur_prob", 0)],
     )
     blur_method: str = option(
         "cv2",
         "cv2 rounds; scipy truncates as the reference does, bit for bit, and is slower",
         one_of("cv2", "scipy"),
+        needs=[not_with("blur_prob", 0)],
     )
     jpg_prob: float = option(0.0, "chance that an image is JPEG-compressed", between(0, 1))
-    jpg_qual: tuple[int, ...] = option((75,), "JPEG quality, or its range", span(1, 100))
+    jpg_qual: tuple[int, ...] = option(
+        (75,), "JPEG quality, or its range", span(1, 100), needs=[not_with("jpg_prob", 0)]
+    )
     jpg_method: tuple[str, ...] = option(
-        ("cv2",), "JPEG encoder, drawn from: cv2, pil", one_of("cv2", "pil")
+        ("cv2",),
+        "JPEG encoder, drawn from: cv2, pil",
+        one_of("cv2", "pil"),
+        needs=[not_with("jpg_prob", 0)],
     )
 
 
@@ -148,6 +186,7 @@ class NetworkOptions:
         (),
         "folders of test sets, old and new: after training they are scored with the weights of"
         " --init and with the best ones, and a table shows what was gained and what forgotten",
+        needs=[not_with("init", "imagenet", "scratch")],
     )
     compile: bool = option(
         False, "compile the network first (torch.compile); resuming is then exact to rounding only"
@@ -159,10 +198,16 @@ class OptimisationOptions:
     """Optimisation."""
 
     optim: str = option("adam", "adam or sgd", one_of("adam", "sgd"))
-    lr: float = option(0.0001, "learning rate (onecycle: its peak)", above(0))
+    lr: float = option(
+        0.0001, "learning rate (onecycle: its peak)", above(0), needs=[_MORE_THAN_HEAD]
+    )
     head_lr: float | None = option(None, "learning rate of the last layer [as --lr]", above(0))
-    beta1: float = option(0.9, "first momentum of adam", between(0, 0.9999))
-    momentum: float = option(0.0, "Nesterov momentum of sgd", between(0, 0.9999))
+    beta1: float = option(
+        0.9, "first momentum of adam", between(0, 0.9999), needs=[only_with("optim", "adam")]
+    )
+    momentum: float = option(
+        0.0, "Nesterov momentum of sgd", between(0, 0.9999), needs=[only_with("optim", "sgd")]
+    )
     weight_decay: float = option(0.0, "L2 penalty", at_least(0))
     schedule: str = option(
         "plateau",
@@ -171,7 +216,10 @@ class OptimisationOptions:
         one_of("plateau", "onecycle"),
     )
     earlystop_epoch: int = option(
-        5, "plateau: how many epochs may fail to beat the best accuracy by 0.001", at_least(1)
+        5,
+        "plateau: how many epochs may fail to beat the best accuracy by 0.001",
+        at_least(1),
+        needs=[not_with("schedule", "onecycle")],
     )
     accumulate: int = option(
         1,
@@ -219,16 +267,12 @@ class TrainOptions(
             return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
         if bool(self.real) != bool(self.fake):
             return "--real and --fake go together"
-        if self.fake and self.classes:
-            return "--classes chooses from --dataroot; not with --fake"
-        if self.pairs and self.class_bal:
-            return "--pairs makes every batch balanced; leave out --class_bal"
+        if self.fake and self.classes:  # also where a preset has set them
+            return "--classes (given, or set by --preset) choose from --dataroot; not with --fake"
         if self.pairs and self.batch_size % 2:
             return f"--pairs needs an even --batch_size, not {self.batch_size}"
         if self.accumulate > self.batch_size:
             return f"--accumulate {self.accumulate} is more than --batch_size {self.batch_size}"
-        if self.testroots and self.init in ("imagenet", "scratch"):
-            return "--testroots compares with the weights of --init, which must be a file"
         if self.continue_train and self.overwrite:
             return "--continue_train and --overwrite exclude each other"
         return None

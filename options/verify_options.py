@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from options.declare import at_least, option
+from options.declare import at_least, not_with, option
 from options.machine import ImageOptions
 from options.source import SourceOptions
 
@@ -36,4 +36,5 @@ class VerifyOptions(ImageOptions, SourceOptions):
         os.cpu_count() or 1,
         "worker processes that decode and hash images; 0 does it in the main process",
         at_least(0),
+        needs=[not_with("quick")],
     )

@@ -406,7 +406,7 @@ def _refused(part: int) -> bool:
 
 def test_wrong_usage_is_one_line(run: Run) -> None:
     assert_wrong_usage(run("everything"), "WHAT must be one of testset, val, train, weights")
-    assert_wrong_usage(run("val", "--parts", "1"), "--parts are volumes of train")
+    assert_wrong_usage(run("val", "--parts", "1"), "--parts has no effect without train")
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
