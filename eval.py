@@ -56,7 +56,7 @@ def score_testsets(options: EvalOptions) -> int:
         for_inference(network, options.compile),
         device,
         options.precision,
-        None if options.no_crop else options.cropSize or weights.crop_size,
+        None if options.no_crop else options.cropSize or weights.crop_size or 224,
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,

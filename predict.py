@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import json
 import math
 import sys
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -29,52 +30,85 @@ from util.thresholds import Calibration, read_calibration
 
 SLICE = 1024  # images scored before they are printed: what an interruption costs at most
 
+Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
+
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
     device = choose_device(options.device)
     samples = find_images(options.paths, options.recursive)
     weights = read_weights(options.model_path)
-    calibration = fitting_calibration(options) if options.threshold else None
+    crop_size = None if options.no_crop else options.cropSize or weights.crop_size
+    if weights.crop_size not in (None, crop_size):
+        scored = f"centre crops of {crop_size}" if crop_size else "whole images"
+        warn(f"these weights were trained on crops of {weights.crop_size}; {scored} are scored")
+    verdict = verdict_of(options, crop_size) if options.threshold else None
     network = create_trained(options.arch or weights.arch, weights).to(device)
     scorer = Scorer(
         for_inference(network, options.compile),
         device,
         options.precision,
-        options.cropSize,
+        crop_size,
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,
         options.max_pixels,
     )
-    unreadable: list[UnreadableImage] = []
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    columns = ["path", "probability", "logit", *(["verdict"] if calibration else [])]
-    table = csv_writer(sys.stdout)
-    if options.format == "csv":
-        table.writerow(columns)
+    columns = ["path", "probability", "logit"]
+    columns += ["verdict"] if verdict else []
+    columns += [] if options.skip_unreadable else ["error"]
+    write = row_writer(options.format, columns)
+    unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
     with progress_bar(count, "images") as bar:
         for part in np.split(np.arange(count), range(SLICE, count, SLICE)):
             images = samples.take(part)
-            logits = score_images(scorer, images, [[]], bar, unreadable.append)[:, 0]
-            for index, logit in enumerate(map(float, logits)):
-                if math.isnan(logit):
-                    continue
-                row = [images.relative(index), f"{probability(logit):.9g}", f"{logit:.9g}"]
-                row += [calibration.verdict(logit)] if calibration else []
-                if options.format == "csv":
-                    table.writerow(row)
-                else:
-                    numbers = {"probability": float(row[1]), "logit": float(row[2])}
-                    print(json.dumps({**dict(zip(columns, row, strict=True)), **numbers}))
+            logits = score_images(
+                scorer, images, [[]], bar, lambda error: unreadable.update({error.path: error})
+            )
+            for path, logit in zip(map(images.path, range(len(part))), logits[:, 0], strict=True):
+                if path not in unreadable:
+                    write({"path": path, **scored_as(float(logit), verdict)})
+                elif not options.skip_unreadable:
+                    write({"path": path, "error": errors.one_line(unreadable[path].reason)})
             sys.stdout.flush()
-    return tell_unreadable([str(error) for error in unreadable], options.skip_unreadable)
+    return tell_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
 
 
-def fitting_calibration(options: PredictOptions) -> Calibration:
-    """The threshold of --threshold; raises InputError where it was learned for other weights, and
-    warns where it was learned on another crop.
+def scored_as(logit: float, verdict: Verdict | None) -> dict[str, object]:
+    """The columns of a scored image; numbers with 9 significant digits."""
+    numbers = {"probability": probability(logit), "logit": logit}
+    columns: dict[str, object] = {name: float(f"{x:.9g}") for name, x in numbers.items()}
+    return columns | ({"verdict": verdict(logit)} if verdict else {})
+
+
+def row_writer(form: str, columns: Iterable[str]) -> Callable[[dict[str, object]], object]:
+    """What prints a row, as CSV (begun with its header) or as a line of JSON, with all `columns`;
+    one that a row lacks is empty, or null.
+    """
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    if form == "jsonl":
+        return lambda row: print(json.dumps({name: row.get(name) for name in columns}))
+    table = csv_writer(sys.stdout)
+    table.writerow(columns)
+    return lambda row: table.writerow(
+        f"{value:.9g}" if isinstance(value := row.get(name), float) else value for name in columns
+    )
+
+
+def verdict_of(options: PredictOptions, crop_size: int | None) -> Verdict:
+    """What answers by --threshold: a probability, or the file of a threshold that was learned."""
+    try:
+        chance = float(options.threshold)
+    except ValueError:
+        return fitting_calibration(options, crop_size).verdict
+    threshold = math.log(chance / (1 - chance))
+    return lambda logit: "fake" if logit > threshold else "real"
+
+
+def fitting_calibration(options: PredictOptions, crop_size: int | None) -> Calibration:
+    """The threshold in the file of --threshold; raises InputError where it was learned for other
+    weights, and warns where it was learned on another crop.
     """
     calibration = read_calibration(options.threshold)
     theirs = calibration.weights_sha256
@@ -83,9 +117,9 @@ def fitting_calibration(options: PredictOptions) -> Calibration:
             f"--threshold {options.threshold}: learned for other weights (SHA-256 {theirs[:12]})"
             f" than {options.model_path}; make one with eval.py --calibrate_on"
         )
-    if theirs and calibration.crop_size != options.cropSize:
+    if theirs and calibration.crop_size != crop_size:
         size = calibration.crop_size
-        fit = f"centre crops: give --cropSize {size}" if size else "whole images: no --cropSize"
+        fit = f"centre crops: give --cropSize {size}" if size else "whole images: give --no_crop"
         warn(f"the threshold was learned on {fit}")
     return calibration
 

@@ -17,7 +17,7 @@ class Weights(NamedTuple):
     path: str
     state: dict[str, torch.Tensor]
     arch: str = "resnet50"
-    crop_size: int = 224
+    crop_size: int | None = None  # that they were trained on, where the file says it
 
 
 def read_weights(path: str) -> Weights:
@@ -36,7 +36,7 @@ def read_weights(path: str) -> Weights:
         path,
         state,
         arch if isinstance(arch, str) else "resnet50",
-        crop_size if isinstance(crop_size, int) else 224,
+        crop_size if isinstance(crop_size, int) else None,
     )
 
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import at_least, one_of, option
+from options.declare import at_least, not_with, one_of, option
 from options.machine import ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+
+
+def _threshold(value: str) -> str | None:
+    try:
+        fits = 0 < float(value) < 1
+    except ValueError:  # a file's name
+        fits = True
+    wrong = "must be a probability between 0 and 1 (not these themselves), or a file"
+    return None if fits else f"{wrong} (named so: ./{value})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +23,13 @@ class InputOptions:
 
     paths: tuple[str, ...] = option((), "image files, and folders of them", positional=True)
     recursive: bool = option(False, "look for images in the folders' subfolders, too")
+    no_crop: bool = option(False, "score whole images, whatever the weights were trained on")
     cropSize: int | None = option(
-        None, "score the centre crop of this side instead of the whole image", at_least(1)
+        None,
+        "side of the centre crop [as the checkpoint says; the published weights say none: whole"
+        " images]",
+        at_least(1),
+        needs=[not_with("no_crop")],
     )
 
 
@@ -24,7 +38,10 @@ class OutputOptions:
     """Output."""
 
     threshold: str = option(
-        "", "a threshold.json of eval.py --calibrate_on: also answer real, fake or unsure"
+        "",
+        "also answer real or fake: a probability between 0 and 1, or a threshold.json of eval.py"
+        " --calibrate_on, which knows unsure, too",
+        _threshold,
     )
     format: str = option("csv", "csv, or jsonl: a JSON object per line", one_of("csv", "jsonl"))
 

@@ -323,7 +323,7 @@ def test_a_threshold_learned_elsewhere_is_used_and_kept(
     answer = script(*predict, "--threshold", tmp_path / "published/threshold.json")
     assert answer.returncode == 0
     rows = list(csv.DictReader(answer.stdout.splitlines()))
-    assert list(rows[0]) == ["path", "probability", "logit", "verdict"]
+    assert list(rows[0]) == ["path", "probability", "logit", "verdict", "error"]
     for row in rows:
         if row["verdict"] == "fake":
             assert float(row["logit"]) > learned["unsure_to"]
@@ -430,9 +430,10 @@ def test_predict_scores_whole_images_and_goes_on_past_a_bad_one(
     network = torchvision.models.resnet50(num_classes=1)
     network.load_state_dict(torch.load(weights, weights_only=True)["model"])
     rows = list(csv.DictReader(result.stdout.splitlines()))
-    assert list(rows[0]) == ["path", "probability", "logit"]
-    assert len(rows) == 8
-    for row in rows:
+    assert list(rows[0]) == ["path", "probability", "logit", "error"]
+    assert len(rows) == 9
+    assert rows[0]["error"]
+    for row in rows[1:]:
         expected = plain_logit(pathlib.Path(row["path"]), network.eval(), None)
         assert float(row["logit"]) == pytest.approx(expected, abs=1e-4)
     cropped = script("predict.py", "--model_path", weights, "--cropSize", CROP, folder / "L.png")

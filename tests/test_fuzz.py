@@ -344,7 +344,10 @@ def test_predict_prints_the_same(fuzz: Fuzz, form: str) -> None:
     assert result.returncode == 1, result.stderr
     lines = io.StringIO(result.stdout, newline="")
     rows = list(csv.DictReader(lines)) if form == "csv" else [json.loads(line) for line in lines]
-    logits = {os.path.relpath(row["path"], data): float(row["logit"]) for row in rows}
+    logits = {
+        os.path.relpath(row["path"], data): float(row["logit"]) for row in rows if row["logit"]
+    }
+    assert {os.path.relpath(row["path"], data) for row in rows if row["error"]} == set(fuzz.reasons)
     assert logits == pytest.approx(fuzz.logits, abs=1e-4)
     assert "UserWarning" not in result.stderr  # PIL's, which name no file
     start = "predict.py: warning: "
