@@ -16,12 +16,13 @@ import numpy as np
 from data.images import UnreadableImage
 from data.samples import find_images
 from data.unreadable import tell_unreadable
+from evaluation.protocol import ScoringProtocol
+from evaluation.scoring import Scorer, image_scorer
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.inference import for_inference
 from networks.predict import progress_bar
 from networks.weights import read_weights
-from report.scoring import Scorer, score_images
 from util import errors
 from util.console import warn
 from util.files import csv_writer, sha256
@@ -43,16 +44,20 @@ def main(options: PredictOptions) -> int:
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {weights.crop_size}; {scored} are scored")
     verdict = verdict_of(options, crop_size) if options.threshold else None
-    network = create_trained(options.arch or weights.arch, weights).to(device)
+    arch = options.arch or weights.arch
+    network = create_trained(arch, weights).to(device)
+    protocol = ScoringProtocol(
+        crop_size=crop_size, precision=options.precision, max_pixels=options.max_pixels
+    )
     scorer = Scorer(
         for_inference(network, options.compile),
+        "",  # nothing is kept, so the weights need no name
+        arch,
         device,
-        options.precision,
-        crop_size,
+        protocol,
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,
-        options.max_pixels,
     )
     columns = ["path", "probability", "logit"]
     columns += ["verdict"] if verdict else []
@@ -60,18 +65,21 @@ def main(options: PredictOptions) -> int:
     write = row_writer(options.format, columns)
     unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
+    score = image_scorer(
+        scorer, samples, [[]], lambda error: unreadable.update({error.path: error})
+    )
     with progress_bar(count, "images") as bar:
         for part in np.split(np.arange(count), range(SLICE, count, SLICE)):
-            images = samples.take(part)
-            logits = score_images(
-                scorer, images, [[]], bar, lambda error: unreadable.update({error.path: error})
-            )
-            for path, logit in zip(map(images.path, range(len(part))), logits[:, 0], strict=True):
-                if path not in unreadable:
-                    write({"path": path, **scored_as(float(logit), verdict)})
-                elif not options.skip_unreadable:
+            predicted = score(part, bar)
+            finite = predicted.finite()
+            for index in part.tolist():
+                path = samples.path(index)
+                if finite[index]:
+                    write({"path": path, **scored_as(float(predicted.logits[index]), verdict)})
+                elif path in unreadable and not options.skip_unreadable:
                     write({"path": path, "error": errors.one_line(unreadable[path].reason)})
             sys.stdout.flush()
+            predicted.require_finite(samples.path, options.precision)
     return tell_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -105,8 +106,15 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
     read_train = train_reader(train_set, workers, pin_memory)
     lost: list[UnreadableImage] = []
     read_val = eval_reader(
-        val_set, options.batch_size, workers, pin_memory, rank, world_size, lost.append
+        val_set,
+        batch_size=options.batch_size,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        rank=rank,
+        world_size=world_size,
+        on_error=lost.append,
     )
+    every_val = np.arange(len(val_set.samples.labels))
     with stop_signals() as stop_signal, contextlib.ExitStack() as bars:
         while not is_finished(options, state, max_steps):
             order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
@@ -186,7 +194,7 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
                 )
 
             figures = validate(
-                state.in_use(), val_set.samples.labels, read_val(), device, options.precision
+                state.in_use(), val_set.samples, read_val(every_val), device, options.precision
             )
             left_out = "it is left out of the validation"
             note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)

@@ -17,11 +17,11 @@ from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from networks.inference import for_inference
 from networks.normalise import normalise
-from networks.predict import Logits, predict
+from networks.predict import predict
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import InputError, run
-from util.metrics import measure
+from util.metrics import Logits, measure
 
 CPU = torch.device("cpu")
 FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, steps of training before
@@ -47,7 +47,7 @@ def our_logits(network: nn.Module, batches: list[torch.Tensor], precision: str) 
         (torch.arange(int(end) - len(batch), int(end)), batch)
         for end, batch in zip(ends, batches, strict=True)
     )
-    return predict(network, numbered, int(ends[-1]), CPU, precision, tqdm(disable=True))
+    return predict(network, numbered, int(ends[-1]), CPU, precision, tqdm(disable=True)).logits
 
 
 def our_sides(

@@ -15,10 +15,11 @@ from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from data.loaders import raise_error
 from data.samples import find_samples
+from evaluation.protocol import ScoringProtocol
+from evaluation.scoring import Scorer, image_scorer
 from networks.inference import for_inference
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
-from report.scoring import Scorer, score_images
 from util.errors import run
 
 SIZES = ((200, 300), (256, 256), (300, 200), (320, 320), (400, 300))  # height, width
@@ -36,13 +37,13 @@ def main() -> None:
         write_images(folder, [images[number] for number in mixed], ".png")
         samples = find_samples(folder)
         paths = [samples.path(index) for index in range(len(samples.labels))]
-        scorer = Scorer(
-            for_inference(network), torch.device("cpu"), "fp32", None, 64, 1 << 22, num_workers=0
-        )
+        protocol = ScoringProtocol(crop_size=None)
+        scorer = Scorer(for_inference(network), "", arch, torch.device("cpu"), protocol)
         one_by_one = functools.partial(reference.score_one_by_one, network, paths)
         bar = tqdm(disable=True)
-        by_size = functools.partial(score_images, scorer, samples, [[]], bar, raise_error)
-        furthest = float(np.abs(by_size()[:, 0] - one_by_one()).max())
+        score = image_scorer(scorer, samples, [[]], raise_error)
+        by_size = functools.partial(score, np.arange(len(paths)), bar)
+        furthest = float(np.abs(by_size().logits - one_by_one()).max())
         seconds = alternate({REFERENCE: one_by_one, "ours": by_size}, options.rounds)
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",

@@ -17,7 +17,8 @@ import torch
 from torch.utils.data import Dataset
 
 from data.augment import Step
-from data.images import Pixels, UnreadableImage, open_image
+from data.contents import FileState, content_hash, file_state
+from data.images import Pixels, UnreadableImage, decode, read_file
 from data.order import Order
 from data.samples import Samples
 from options.machine import MAX_PIXELS
@@ -31,6 +32,7 @@ class TrainItem(NamedTuple):
     pixels: torch.Tensor  # (3, height, width) uint8
     label: int
     number: int  # which image it is
+    content: str  # `content_hash` of its bytes
     unreadable: list[UnreadableImage]  # those that it stands in for
 
 
@@ -64,7 +66,9 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         chosen = index
         while True:
             try:
-                image = open_image(self.samples.path(chosen), self.max_pixels)
+                path = self.samples.path(chosen)
+                content = read_file(path)
+                image = decode(content, path, self.max_pixels)
             except UnreadableImage as error:
                 unreadable.append(error)
                 if len(unreadable) == MOST_TRIES:
@@ -72,7 +76,8 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
                 chosen = self._another(epoch, index, len(unreadable))
                 continue
             pixels = apply(self.transform, image, draws)
-            return TrainItem(pixels, int(self.samples.labels[index]), chosen, unreadable)
+            label = int(self.samples.labels[index])
+            return TrainItem(pixels, label, chosen, content_hash(content), unreadable)
 
     def _another(self, epoch: int, index: int, attempt: int) -> int:
         """Some image of the same label; drawn apart, so that no other draw of the run changes."""
@@ -81,10 +86,28 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         return int(rng.choice(np.flatnonzero(labels == labels[index])))
 
 
-class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):
-    """Image `index` in each of `variants` (lists of steps), decoded once for all of them.
+class Seen(NamedTuple):
+    """What a file was when it was read."""
 
-    The draws are the same every time, from the seed and the image's path.
+    state: FileState  # before it was read: where it changed meanwhile, it will not be this again
+    content: str  # `content_hash` of its bytes
+    height: int
+    width: int
+
+
+class EvalItem(NamedTuple):
+    """One image in some of its variants."""
+
+    sample: int  # which image it is
+    seen: Seen
+    images: list[tuple[int, torch.Tensor]]  # numbers, and (3, height, width) uint8 each
+
+
+class EvalImages(Dataset[EvalItem | UnreadableImage]):
+    """Image `index` in each of `variants` (lists of steps), decoded once for all of a key.
+
+    Variant v of image i has the number i * len(variants) + v. The draws are the same every time,
+    from the seed and the image's path.
     """
 
     def __init__(
@@ -97,18 +120,26 @@ class EvalImages(Dataset[list[tuple[int, torch.Tensor]] | UnreadableImage]):
         self.samples, self.variants, self.seed = samples, variants, seed
         self.max_pixels = max_pixels
 
-    def __getitem__(self, index: int) -> list[tuple[int, torch.Tensor]] | UnreadableImage:
-        """Return, for variant v, index * number of variants + v, and (3, height, width) uint8."""
+    def __getitem__(self, key: tuple[int, int, int]) -> EvalItem | UnreadableImage:
+        """Return image `index` in the variants first..last-1, of a key (index, first, last)."""
+        index, first, last = key
+        path = self.samples.path(index)
         digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
+        draws = (self.seed, int.from_bytes(digest, "big"))
         try:
-            image = open_image(self.samples.path(index), self.max_pixels)
+            state = file_state(path)
+            content = read_file(path)
+            image = decode(content, path, self.max_pixels)
         except UnreadableImage as error:
             return error
-        first = index * len(self.variants)
-        return [
-            (first + v, apply(steps, image, (self.seed, int.from_bytes(digest, "big"))))
-            for v, steps in enumerate(self.variants)
-        ]
+        return EvalItem(
+            index,
+            Seen(state, content_hash(content), *image.shape[:2]),
+            [
+                (index * len(self.variants) + v, apply(self.variants[v], image, draws))
+                for v in range(first, last)
+            ],
+        )
 
 
 def apply(steps: list[Step], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:

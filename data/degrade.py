@@ -21,9 +21,15 @@ DEGRADATIONS: dict[str, tuple[Callable[[float], list[Step]], float | None]] = {
 PLAIN = "plain"
 
 
+def level_text(level: float) -> str:
+    """Return the level with all its digits, and no more: "90", "0.1", "0.1000001"."""
+    return repr(float(level)).removesuffix(".0")
+
+
 def variant_name(degradation: str, level: float) -> str:
-    """What one degradation at one level is called: "jpeg_90", or "plain" if it changes nothing."""
-    return PLAIN if level == DEGRADATIONS[degradation][1] else f"{degradation}_{level:g}"
+    """Return the name of a degradation at a level: "jpeg_90", or "plain" if it changes nothing."""
+    is_plain = level == DEGRADATIONS[degradation][1]
+    return PLAIN if is_plain else f"{degradation}_{level_text(level)}"
 
 
 def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Step]]:

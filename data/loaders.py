@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import itertools
+import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +19,14 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
-from data.dataset import EvalImages, TrainImages, TrainItem
+from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
 from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
 from util.errors import WORKER_KILLED, WorkError
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+Indices = npt.NDArray[np.int64]
 
 
 class TrainBatch(NamedTuple):
@@ -32,6 +35,7 @@ class TrainBatch(NamedTuple):
     images: torch.Tensor  # (N, 3, crop, crop) uint8
     targets: torch.Tensor  # (N,) int64
     indices: list[int]  # which images these are
+    contents: list[str]  # the hash of each one's bytes
     unreadable: list[UnreadableImage]  # those that others stand in for
 
 
@@ -59,40 +63,56 @@ def train_reader(
 
 def eval_reader(
     dataset: EvalImages,
+    *,
     batch_size: int,
-    num_workers: int,
-    pin_memory: bool,
+    num_workers: int = 0,
+    pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
     on_error: Callable[[UnreadableImage], None] = raise_error,
-    sizes: npt.NDArray[np.int64] | None = None,
+    on_read: Callable[[int, Seen], None] | None = None,
+    by_size: bool = False,
     max_pixels: int | None = None,
-) -> Callable[[], Iterator[Batch]]:
-    """What yields this process's share, as often as it is called, by workers that live in between:
-    numbers (N,), as EvalImages counts them, and images of one size (N, 3, H, W) uint8.
+) -> Callable[[Indices], Iterator[Batch]]:
+    """Return a function that reads this rank's share of some images, given by their indices.
 
-    Nothing is padded, or repeated to make shares equal. A batch holds at most `batch_size` images
-    over all processes, and `max_pixels` pixels (None: any number), but at least one image. Whole
-    images want their `sizes` (`image_sizes`): those of one size are read together, the largest
+    It yields batches: numbers (N,), as EvalImages counts them, and images of one size
+    (N, 3, H, W) uint8. Workers stay alive between calls. Nothing is padded, or repeated to make
+    shares equal. A batch holds at most `batch_size` images over all processes, and `max_pixels`
+    pixels (None: any number), but at least one image; so does what a worker has in hand. Whole
+    images want `by_size`: those of one size, by their headers, are read together, the largest
     first; all else comes in order. An image that cannot be read goes to `on_error`, and is left out
-    where that returns.
+    where that returns; of each that was, `on_read` is told, once for each of its batches.
     """
     own_size = max(batch_size // world_size, 1)
     most_images = max(own_size // len(dataset.variants), 1)  # each becomes that many
     most_pixels = max_pixels or sys.maxsize
-    mine = np.arange(rank, len(dataset.samples.paths), world_size)
-    if sizes is None:
-        plan = [mine[i : i + most_images].tolist() for i in range(0, len(mine), most_images)]
-    else:
-        pixels_each = most_pixels // len(dataset.variants)
-        plan = batches_by_size(mine, sizes[mine], most_images, pixels_each)
     together = functools.partial(_by_size, most_images=own_size, most_pixels=most_pixels)
     read = _reader(dataset, num_workers, pin_memory, together)
 
-    def batches() -> Iterator[Batch]:
-        for errors, found in read(plan):
+    def plan(indices: Indices) -> list[list[tuple[int, int, int]]]:
+        every = len(dataset.variants)
+        if not by_size:
+            parts = [indices[i : i + most_images] for i in range(0, len(indices), most_images)]
+            return [[(int(index), 0, every) for index in part] for part in parts]
+        sizes = image_sizes(dataset.samples.take(indices), "sizes")
+        batches = batches_by_size(indices, sizes, most_images, most_pixels // every)
+        area_of = dict(zip(indices.tolist(), sizes.prod(axis=1).tolist(), strict=True))
+        keys = []
+        for batch in batches:
+            # one large image is decoded again for every few of its variants: all at once are
+            # gigabytes
+            step = max(1, min(every, most_pixels // max(1, area_of[batch[0]])))
+            firsts = range(0, every, step)
+            keys += [[(i, first, min(first + step, every)) for i in batch] for first in firsts]
+        return keys
+
+    def batches(indices: Indices) -> Iterator[Batch]:
+        for errors, seen, found in read(plan(indices[rank::world_size])):
             for error in errors:
                 on_error(error)
+            for index, its in seen if on_read else ():
+                on_read(index, its)  # type: ignore[misc]
             yield from found
 
     return batches
@@ -154,23 +174,29 @@ def _stacked(items: list[TrainItem | UnreadableImage]) -> TrainBatch | Unreadabl
     for item in items:
         if isinstance(item, UnreadableImage):
             return item
-    pixels, labels, indices, unreadable = zip(*items, strict=True)
+    pixels, labels, indices, contents, unreadable = zip(*items, strict=True)
     return TrainBatch(
         torch.stack(pixels),
         torch.tensor(labels),
         list(indices),
+        list(contents),
         list(itertools.chain.from_iterable(unreadable)),
     )
 
 
 def _by_size(
-    items: list[Any], most_images: int, most_pixels: int
-) -> tuple[list[UnreadableImage], list[Batch]]:
+    items: list[EvalItem | UnreadableImage], most_images: int, most_pixels: int
+) -> tuple[list[UnreadableImage], list[tuple[int, Seen]], list[Batch]]:
     """Images differ in size, whole ones and rescaled ones: those of one size make batches."""
-    errors = [item for item in items if isinstance(item, UnreadableImage)]
+    errors: list[UnreadableImage] = []
+    seen: list[tuple[int, Seen]] = []
     groups: dict[torch.Size, list[tuple[int, torch.Tensor]]] = {}
     for item in items:
-        for number, image in () if isinstance(item, UnreadableImage) else item:
+        if isinstance(item, UnreadableImage):
+            errors.append(item)
+            continue
+        seen.append((item.sample, item.seen))
+        for number, image in item.images:
             groups.setdefault(image.shape, []).append((number, image))
     batches = []
     for (_, height, width), group in groups.items():
@@ -178,10 +204,22 @@ def _by_size(
         for part in (group[i : i + size] for i in range(0, len(group), size)):
             numbers = torch.tensor([number for number, _ in part])
             batches.append((numbers, torch.stack([image for _, image in part])))
-    return errors, batches
+    return errors, seen, batches
 
 
 def _start_worker(worker: int) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):  # sent to all; the main process is to answer
         signal.signal(stop, signal.SIG_IGN)
     cv2.setNumThreads(0)  # the workers are the parallelism; threads of their own only compete
+
+
+@atexit.register
+def _end_workers() -> None:
+    """End the workers that are left when the program ends, as after an error, whose traceback keeps
+    the reader. multiprocessing would end them by SIGTERM, which they leave to the main process, and
+    wait for ever.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would tell of killed workers
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -145,17 +144,6 @@ def joined(first: Samples, second: Samples) -> Samples:
 def fingerprint(samples: Samples) -> str:
     """A short hash of all names, which also tell the labels: the same names, the same hash."""
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
-
-
-def fingerprint_of_files(samples: Samples) -> str:
-    """A short hash of all names, sizes and times: it changes when a file may have changed."""
-    digest = hashlib.sha256()
-    for index, path in enumerate(samples.paths.tolist()):
-        digest.update(path)
-        with contextlib.suppress(OSError):  # a dead link: opening it will tell
-            state = os.stat(samples.path(index))
-            digest.update(b"\0%d\0%d\0" % (state.st_size, state.st_mtime_ns))
-    return digest.hexdigest()[:16]
 
 
 def _classes(root: str) -> list[str]:

@@ -97,6 +97,16 @@ def find_testsets(
     return found
 
 
+def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
+    """Return the test sets of `dataroot` that are not `wanted`; none, where all are (empty)."""
+    if not wanted or not os.path.exists(dataroot):
+        return []
+    names = (
+        set(read_manifest(dataroot).testsets) if os.path.isfile(dataroot) else subfolders(dataroot)
+    )
+    return sorted(set(names) - set(wanted) - set(REALS_OF.values()) - {""})
+
+
 def everything(
     dataroot: str, split: str = "", real: str = "", fakes: Sequence[str] = ()
 ) -> dict[str, Samples]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,39 @@ from tqdm import tqdm
 from networks.device import autocast
 from networks.normalise import normalise
 from util import distributed
+from util.errors import WorkError
 
-Logits = npt.NDArray[np.float32]
+MOST_NAMED = 3  # images in an error
+
+
+class Predicted(NamedTuple):
+    """The logits of images 0..N-1. That none came for an image, and that one came and is no
+    number, are two things.
+    """
+
+    logits: npt.NDArray[np.float32]  # (N,), to be read only where one came
+    came: npt.NDArray[np.bool_]  # (N,)
+
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """Return (N,): whether a logit came that is a finite number."""
+        return self.came & np.isfinite(self.logits)
+
+    def require_finite(self, name: Callable[[int], str], precision: str) -> None:
+        """Raise WorkError where a logit came that is not finite; `name` names an image."""
+        (wrong,) = np.nonzero(self.came & ~np.isfinite(self.logits))
+        if not len(wrong):
+            return
+        shown = ", ".join(name(int(index)) for index in wrong[:MOST_NAMED])
+        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        cause = "the weights may be damaged" if precision == "fp32" else "try --precision fp32"
+        raise WorkError(
+            f"{len(wrong)} of {int(self.came.sum())} logits are not finite numbers in {precision}:"
+            f" {shown}{more}; {cause}"
+        )
 
 
 def progress_bar(num_images: int, description: str) -> tqdm:
-    """A bar on the terminal for this process's share of the images; silent but in the first."""
+    """Return a bar for this process's share of the images; silent but in the first process."""
     share = math.ceil(num_images / distributed.world_size())
     quiet = not distributed.is_main()
     return tqdm(total=share, desc=description, unit="image", leave=False, disable=quiet)
@@ -33,31 +61,31 @@ def predict(
     device: torch.device,
     precision: str,
     bar: tqdm,
-) -> Logits:
-    """Score images 0..num_images-1, however many processes share them; (num_images,) logits.
+) -> Predicted:
+    """Score images 0..num_images-1, however many processes share them.
 
-    `batches` yields this process's share: indices (N,) and images (N, 3, H, W) uint8; one that
-    never comes has the logit NaN. `network` is left in evaluation mode. Every process gets all the
-    logits; where reading a batch fails in one, its error is raised in all. `bar` counts the images
-    (`progress_bar`).
+    `batches` yields this process's share: numbers (N,) and images (N, 3, H, W) uint8. `network` is
+    left in evaluation mode. Every process gets all the logits; where reading a batch fails in one,
+    its error is raised in all. `bar` counts the images (`progress_bar`).
     """
     network.eval()
-    indices: list[npt.NDArray[np.int64]] = []
+    numbers: list[npt.NDArray[np.int64]] = []
     scores: list[npt.NDArray[np.float32]] = []
     failure: Exception | None = None
     try:
-        for index, images in batches:
+        for number, images in batches:
             with autocast(device, precision):
                 logits = network(normalise(images.to(device, non_blocking=True)))
-            indices.append(index.numpy())
+            numbers.append(number.numpy())
             scores.append(logits.float().reshape(-1).cpu().numpy())
-            bar.update(len(index))
+            bar.update(len(number))
     except Exception as error:  # the other processes wait for this one below
         failure = error
-    result = np.full(num_images, np.nan, np.float32)
-    for part_indices, part_scores, part_failure in distributed.gather((indices, scores, failure)):
-        if part_failure is not None:
-            raise part_failure
-        for index_array, score_array in zip(part_indices, part_scores, strict=True):
-            result[index_array] = score_array
+    result = Predicted(np.zeros(num_images, np.float32), np.zeros(num_images, np.bool_))
+    for its_numbers, its_scores, its_failure in distributed.gather((numbers, scores, failure)):
+        if its_failure is not None:
+            raise its_failure
+        for number_array, score_array in zip(its_numbers, its_scores, strict=True):
+            result.logits[number_array] = score_array
+            result.came[number_array] = True
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ class Weights(NamedTuple):
     state: dict[str, torch.Tensor]
     arch: str = "resnet50"
     crop_size: int | None = None  # that they were trained on, where the file says it
+    trained_on: dict[str, Any] | None = None  # see data/contents.py: which images
 
 
 def read_weights(path: str) -> Weights:
@@ -37,6 +38,7 @@ def read_weights(path: str) -> Weights:
         state,
         arch if isinstance(arch, str) else "resnet50",
         crop_size if isinstance(crop_size, int) else None,
+        checkpoint.get("trained_on"),
     )
 
 

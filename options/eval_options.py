@@ -122,7 +122,12 @@ class OutputOptions:
     """Output."""
 
     results_dir: str = option("results", "the folder that holds the results' folders")
-    name: str = option("", "name of the results' folder [the weights' file name]")
+    name: str = option(
+        "", "name of the results' folder [RUN-best or RUN-latest, else the weights' file name]"
+    )
+    overwrite: bool = option(
+        False, "replace results of other weights, another protocol or more test sets in that folder"
+    )
     gallery: int = option(
         12, "mistakes shown in the report, of each label in each test set", at_least(0)
     )

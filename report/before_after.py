@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -12,20 +11,20 @@ from data.degrade import PLAIN, variants
 from data.samples import Samples
 from data.sources import find_testsets
 from data.testsets import PAPER_ELEVEN, paper_order
+from evaluation.protocol import ScoringProtocol
+from evaluation.scoring import Scorer, score_testset
 from networks.create import create_trained
 from networks.inference import for_inference
 from networks.weights import read_weights
 from report.build import warnings, write_tables
 from report.drawing import save_drawing
 from report.figures import performance_bars
-from report.model import About, Model, protocol
+from report.model import About, Model, describe
 from report.rows import MEAN, Row, compare, measure_testset
-from report.scoring import Scorer, score_testset
 from util import distributed
 from util.console import say, warn
 from util.errors import InputError
 from util.predictions import write_predictions
-from util.score_store import protocol_folder
 
 RESAMPLES = 1000
 
@@ -65,17 +64,17 @@ def before_after(
     models = []
     for name, path in weights.items():
         network = create_trained(arch, read_weights(path)).to(device)
+        protocol = ScoringProtocol(crop_size=crop_size, precision=precision, max_pixels=max_pixels)
+        about = describe(path, arch, protocol, dataroot, testsets)
         scorer = Scorer(
             for_inference(network),
+            about["weights_sha256"],
+            arch,
             device,
-            precision,
-            crop_size,
-            batch_size,
-            sys.maxsize,  # pixels in a batch of whole images; these are crops
-            num_workers,
-            max_pixels,
+            protocol,
+            batch_size=batch_size,
+            num_workers=num_workers,
         )
-        about = protocol(path, arch, crop_size, precision, dataroot, testsets)
         models.append(_scored(name, scorer, about, testsets, store))
     if not distributed.is_main():
         return
@@ -107,12 +106,9 @@ def changes(rows: Sequence[Row]) -> str:
 def _scored(
     name: str, scorer: Scorer, about: About, testsets: Mapping[str, Samples], kept_in: str
 ) -> Model:
-    store = protocol_folder(
-        kept_in, about["weights_sha256"], about["arch"], scorer.crop_size, scorer.precision
-    )
     model = Model(name, {**about, "bootstrap": RESAMPLES, "few_shot": []}, {}, {})
     for testset, samples in testsets.items():
-        scored = score_testset(scorer, store, testset, samples, variants({}))
+        scored = score_testset(scorer, kept_in, testset, samples, variants({}))
         if scored.unreadable:
             model.about["unreadable"][testset] = scored.unreadable
         if (scores := scored.variants[PLAIN]).paths:

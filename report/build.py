@@ -23,10 +23,12 @@ from report.figures import (
 )
 from report.html import write_html
 from report.latex import latex
-from report.model import Model, caption, metrics_of
+from report.model import METRICS, Model, caption, metrics_of
 from report.page import Mistake, Page, Table
 from report.rows import Row, compare
+from report.suspicions import suspicions
 from report.tables import comparison_table, markdown, model_tables
+from util.errors import one_line
 from util.files import atomic_write, csv_writer
 from util.metrics import unranked
 
@@ -49,14 +51,17 @@ def write_tables(folder: str, models: Sequence[Model]) -> str:
         ]
         write_csv(os.path.join(folder, "comparison.csv"), lines)
     captions, tables = _captions(models), _tables(models, comparisons)
-    parts = [*captions, *(f"### {t.title}\n\n{markdown(t)}\n\n{t.note}" for t in tables)]
+    noted = [f"**Warning**: {one_line(text)}" for text in warnings(models)]
+    shown = (f"### {t.title}\n\n{markdown(t)}\n\n{t.note}" for t in tables)
+    parts = [*map(one_line, captions), *noted, *shown]
     _write(os.path.join(folder, "table.md"), "\n\n".join(parts) + "\n")
     _write(os.path.join(folder, "table.tex"), latex(models))
     metrics = metrics_of(models[0])
     if several:
         metrics = {"models": {model.name: metrics_of(model) for model in models}}
+    metrics["warnings"] = warnings(models)
     text = json.dumps(metrics, indent=1, allow_nan=False)
-    _write(os.path.join(folder, "metrics.json"), text + "\n")
+    _write(os.path.join(folder, METRICS), text + "\n")
     return "\n\n".join([*captions, markdown(tables[0])])
 
 
@@ -93,7 +98,9 @@ def write_page(
 
 
 def warnings(models: Sequence[Model]) -> list[str]:
-    """In words, what leaves cells of the tables empty, and which images are missing in them."""
+    """Return, in words, what leaves cells of the tables empty, which images are missing in them,
+    and what hints that the scores are not what they seem.
+    """
     found = []
     for model in models:
         for name, scores in model.scores.items():
@@ -102,6 +109,7 @@ def warnings(models: Sequence[Model]) -> list[str]:
         for name, reasons in model.about.get("unreadable", {}).items():
             images = "1 image" if len(reasons) == 1 else f"{len(reasons)} images"
             found.append(f"{name}: {images} could not be read and not scored")
+        found += suspicions(model.about, model.scores)
     return list(dict.fromkeys(found))
 
 

@@ -3,48 +3,61 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from data.degrade import PLAIN, variants
 from data.samples import Samples, find_samples
+from evaluation.scoring import Scorer, score_testset
 from report.model import About, read_about
-from report.scoring import Scorer, score_testset
+from util.console import warn
 from util.errors import InputError
 from util.predictions import pooled, read_predictions
 from util.thresholds import Calibration, calibrate
 
+PROTOCOL = ("weights_sha256", "arch", "crop_size", "precision", "reencode")
+
 
 def learn_from_images(
-    folder: str, target_fpr: float | None, scorer: Scorer, store: str, about: About
+    folder: str, target_fpr: float | None, scorer: Scorer, results_dir: str, about: About
 ) -> Calibration:
     """Score all images below `folder` and learn from them; unreadable ones are noted in `about`.
 
     Raises InputError where images of both labels are missing.
     """
     name = os.path.basename(os.path.abspath(folder))
-    scored = score_testset(scorer, store, name, find_samples(folder), variants({}))
+    scored = score_testset(scorer, results_dir, name, find_samples(folder), variants({}))
     about["unreadable"] |= {folder: scored.unreadable} if scored.unreadable else {}
     _, labels, logits = scored.variants[PLAIN]
     return calibrate(labels, logits, target_fpr, calibrated_on=folder, **_origin(about))
 
 
 def learn_from_predictions(
-    file: str, target_fpr: float | None, about: About, own: Iterable[str] = ()
+    file: str, target_fpr: float | None, about: About, own: Mapping[str, Collection[str]]
 ) -> Calibration:
-    """Learn from the scores in a predictions.csv.
+    """Learn from the scores in a predictions.csv; `own` are the images, by test set, that the
+    threshold is to be judged on.
 
-    Raises InputError where it is one of the files `own` that the threshold is to be judged on, or
-    where the scores are known to come from other weights.
+    Raises InputError where an image is among both, or where the scores are known to come from other
+    weights or another protocol than `about` tells.
     """
-    if os.path.realpath(file) in map(os.path.realpath, own):
-        raise InputError(
-            f"--calibrate_on {file}: these are the test sets' own scores; a threshold is learned"
-            " on others (its best here is the column 'oracle')"
-        )
-    labels, logits = pooled(read_predictions(file, "--calibrate_on"))
-    theirs = read_about(os.path.dirname(os.path.abspath(file))).get("weights_sha256")
-    if theirs and theirs != about.get("weights_sha256", theirs):
-        raise InputError(f"--calibrate_on {file}: these are scores of other weights")
+    scores = read_predictions(file, "--calibrate_on")
+    for testset, paths in own.items():
+        if testset in scores and (twice := set(paths) & set(scores[testset].paths)):
+            raise InputError(
+                f"--calibrate_on {file}: {testset}/{min(twice)} is one of the test sets' own"
+                " images; a threshold is learned on others (its best here is the column 'oracle')"
+            )
+    theirs = read_about(file)
+    if not theirs.get("weights_sha256"):
+        warn(f"--calibrate_on {file}: no metrics.json beside it says how these scores were made")
+    elif "weights_sha256" in about:
+        for key in PROTOCOL:
+            if theirs.get(key) != about.get(key):
+                raise InputError(
+                    f"--calibrate_on {file}: these are scores of another {key}"
+                    f" ({theirs.get(key)}, here {about.get(key)})"
+                )
+    labels, logits = pooled(scores)
     return calibrate(labels, logits, target_fpr, calibrated_on=file, **_origin(about))
 
 
@@ -63,4 +76,4 @@ def refuse_own_images(folder: str, testsets: Iterable[Samples]) -> None:
 
 
 def _origin(about: About) -> dict[str, str | int | None]:
-    return {key: about.get(key) for key in ("weights_sha256", "crop_size")}
+    return {key: about[key] for key in PROTOCOL if key in about}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from data.augment import Step
 from data.images import Pixels, UnreadableImage, open_image
 from data.samples import label_folders, subfolders
-from data.transforms import eval_transform
 from report.page import Mistake
 from util.predictions import Scores
 
@@ -48,12 +48,12 @@ def gallery(
     threshold: float,
     most: int,
     roots: Mapping[str, str],
-    crop_size: int | None,
+    steps: Sequence[Step],
     explain: Explain | None,
 ) -> list[Mistake]:
     """The mistakes of one model in each of its test sets (`models_scores`, by name), in the order
-    of `find_mistakes`, with pictures of what the network saw: the centre crop, or (None) the whole
-    image, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
+    of `find_mistakes`, with pictures of what the network saw: the image after the `steps` of the
+    scoring protocol, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
 
     `roots` are the folders of the test sets, by name, that paths are relative to; a mistake has no
     picture where its set has none or the file cannot be read. With
@@ -72,7 +72,7 @@ def gallery(
         chosen, desc=f"{model}: mistakes", unit="image", leave=False
     ):
         path = paths[index]
-        seen = _seen(roots[testset], path, crop_size) if testset in roots else None
+        seen = _seen(roots[testset], path, steps) if testset in roots else None
         pictures = (None, None) if seen is None else _pictures(seen, explain)
         mistakes.append(
             Mistake(model, testset, path, int(labels[index]), float(logits[index]), *pictures)
@@ -89,13 +89,13 @@ def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
     return {name: os.path.join(dataroot, name) for name in testsets} if dataroot else {}
 
 
-def _seen(folder: str, path: str, crop_size: int | None) -> Pixels | None:
+def _seen(folder: str, path: str, steps: Sequence[Step]) -> Pixels | None:
     """What the network saw of an image; None where it cannot be read."""
     try:
         image = open_image(os.path.join(folder, path))
     except UnreadableImage:
         return None
-    for step in eval_transform(crop_size):
+    for step in steps:
         image = step(image, np.random.default_rng(0))  # the steps of evaluation draw nothing
     return image
 

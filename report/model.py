@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.samples import Samples
 from data.testsets import PAPER_ELEVEN, benchmark_note
-from report.rows import Measured, Row, with_mean
+from evaluation.protocol import ScoringProtocol
+from report.rows import MEAN, Measured, Row, with_mean
 from util.errors import InputError
 from util.files import sha256
 from util.predictions import Scores
 
+METRICS = "metrics.json"
 About = dict[str, Any]  # which weights, which protocol: what metrics.json begins with
 
 
@@ -35,26 +38,44 @@ class Model(NamedTuple):
         return {name: (self.scores[name], self.measured[name]) for name in self.scores}
 
 
-def protocol(
+def describe(
     weights: str,
     arch: str,
-    crop_size: int | None,
-    precision: str,
+    protocol: ScoringProtocol,
     dataroot: str,
     testsets: Mapping[str, Samples],
 ) -> About:
-    """What a table says of how its scores came to be; of `weights` (a path) also the hash."""
+    """Return what a table says of how its scores came to be; of `weights` (a path) also the hash.
+
+    Raises InputError for a test set called as the mean is.
+    """
     return {
         "weights": weights,
         "weights_sha256": sha256(weights),
         "arch": arch,
-        "crop_size": crop_size,
-        "precision": precision,
+        **protocol.about(),
         "dataroot": dataroot,
         "roots": {name: samples.root for name, samples in testsets.items()},
         "benchmark": benchmark_note(dataroot),
-        "unreadable": {},
+        "partial": [],  # test sets that were there and left out
+        "unreadable": {},  # test set -> path -> reason
+        "padded": {},  # test set -> number of images smaller than the crop
+        "seen_in_training": {},  # test set -> [images of the training data, images looked up]
     }
+
+
+def protocol_of(about: Mapping[str, Any]) -> ScoringProtocol:
+    """Return the protocol that metrics.json tells of; of unknown scores, the usual one."""
+    names = [field.name for field in dataclasses.fields(ScoringProtocol) if field.name in about]
+    return ScoringProtocol(**{name: about[name] for name in names})
+
+
+def refuse_reserved(testsets: Iterable[str]) -> None:
+    """Raise InputError for a test set that could not be told from the row of the mean."""
+    if MEAN in testsets:
+        raise InputError(
+            f"a test set cannot be called {MEAN!r}: the row of the mean is; rename its folder"
+        )
 
 
 def model_names(paths: Sequence[str]) -> list[str]:
@@ -87,12 +108,13 @@ def caption(about: Mapping[str, Any], scored: Collection[str]) -> str:
     parts = []
     if about.get("benchmark"):
         parts.append(f"**{about['benchmark']}**")
+    if left_out := about.get("partial"):
+        every = len(scored) + len(left_out)
+        parts.append(f"**Partial: {len(scored)} of the {every} test sets that are there.**")
     if "weights" in about:
-        crop = f"centre crop {about['crop_size']}" if about["crop_size"] else "whole images"
-        first = f", first re-encoded as {about['reencode']}" if about.get("reencode") else ""
         parts.append(
             f"{about['arch']}, weights {about['weights']} (SHA-256 {about['weights_sha256'][:12]}),"
-            f" {crop}, {about['precision']}{first}."
+            f" {protocol_of(about).describe()}."
         )
     else:
         parts.append(f"From {about['predictions']}.")
@@ -110,14 +132,35 @@ def metrics_of(model: Model) -> dict[str, Any]:
     return {**model.about, "testsets": testsets, "mean": figures[-1]}
 
 
-def read_about(folder: str) -> About:
-    """What an earlier evaluation's metrics.json says of its scores; empty where there is none."""
-    path = os.path.join(folder, "metrics.json")
+def read_metrics(folder: str) -> dict[str, Any]:
+    """Return what an earlier evaluation's metrics.json holds; empty where there is none.
+
+    Raises InputError where the file is no such file.
+    """
+    path = os.path.join(folder, METRICS)
     if not os.path.isfile(path):
         return {}
-    with open(path, encoding="utf-8") as file:
-        about: About = json.load(file)
-    return {key: value for key, value in about.items() if key not in ("testsets", "mean")}
+    try:
+        with open(path, encoding="utf-8") as file:
+            metrics = json.load(file)
+        if not isinstance(metrics, dict) or not {"testsets", "models"} & set(metrics):
+            raise ValueError("it holds no test sets")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not the metrics.json of an evaluation ({error}); move it away"
+        ) from error
+    return metrics
+
+
+def read_about(predictions: str) -> About:
+    """Return what the metrics.json beside a predictions file says of how its scores came to be;
+    empty where nothing does.
+    """
+    folder, file = os.path.split(os.path.abspath(predictions))
+    metrics = read_metrics(folder)
+    metrics = metrics.get("models", {}).get(os.path.splitext(file)[0], metrics)
+    no_about = ("testsets", "mean", "warnings", "models")
+    return {key: value for key, value in metrics.items() if key not in no_about}
 
 
 def _defined(value: Any) -> Any:  # noqa: ANN401

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
-from data.degrade import variant_name
+from data.degrade import level_text, variant_name
 from report.rows import Row, counts, intervals, seed_of
 from util.bootstrap import bootstrap
 from util.metrics import accuracy, average_precision
@@ -27,7 +27,7 @@ def robustness_rows(
     """
     figures = {name: _figures(testset, scored, resamples) for name, scored in scores.items()}
     return [
-        {"testset": testset, "degradation": degradation, "level": f"{level:g}"}
+        {"testset": testset, "degradation": degradation, "level": level_text(level)}
         | figures[variant_name(degradation, level)]
         for degradation, steps in levels.items()
         for level in steps

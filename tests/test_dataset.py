@@ -13,7 +13,7 @@ from data.augment import Blur, Jpeg, blur_cv2, jpeg_pil
 from data.dataset import EvalImages, TrainImages
 from data.degrade import variants
 from data.geometry import CentreCrop
-from data.images import UnreadableImage, open_image
+from data.images import UnreadableImage, decode, open_image
 from data.loaders import eval_reader, image_sizes, train_reader
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
@@ -89,11 +89,12 @@ def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pat
     steps = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
     samples = find_samples(str(toy / "val"))
     dataset = EvalImages(samples, [steps], seed=5)
-    first = [dataset[i][0][1] for i in range(8)]
+    first = [dataset[i, 0, 1].images[0][1] for i in range(8)]
     half = EvalImages(samples.take(np.arange(4, 8)), [steps], seed=5)
-    second = [half[i][0][1] for i in range(4)]
+    second = [half[i, 0, 1].images[0][1] for i in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first[4:], second, strict=True))
-    other = [EvalImages(samples, [steps], seed=6)[i][0][1] for i in range(8)]
+    reseeded = EvalImages(samples, [steps], seed=6)
+    other = [reseeded[i, 0, 1].images[0][1] for i in range(8)]
     assert any(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
@@ -112,7 +113,7 @@ def test_evaluation_input_is_torchvisions(tmp_path: pathlib.Path) -> None:
     """Centre crop with zero padding, ToTensor, Normalize: the reference's own preprocessing."""
     write_image(tmp_path / "0_real/a.png", 1, size=(50, 20))
     samples = Samples(str(tmp_path), np.array([b"0_real/a.png"]), np.array([0], np.uint8))
-    ((_, image),) = EvalImages(samples, [eval_transform(32)])[0]
+    ((_, image),) = EvalImages(samples, [eval_transform(32)])[0, 0, 1].images
     reference = torchvision.transforms.Compose(
         [
             torchvision.transforms.CenterCrop(32),
@@ -133,16 +134,16 @@ def mixed_sizes(root: pathlib.Path) -> Samples:
     return find_samples(str(root), both_labels=False)
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("by_size", [True, False])
 def test_whole_images_are_batched_by_size_and_none_is_lost(
-    tmp_path: pathlib.Path, known: bool
+    tmp_path: pathlib.Path, by_size: bool
 ) -> None:
     samples = mixed_sizes(tmp_path)
-    sizes = image_sizes(samples, "sizes") if known else None
     dataset = EvalImages(samples, [eval_transform(None)])
     seen: dict[int, tuple[int, ...]] = {}
     for rank in range(2):
-        for indices, images in eval_reader(dataset, 6, 0, False, rank, 2, sizes=sizes)():
+        read = eval_reader(dataset, batch_size=6, rank=rank, world_size=2, by_size=by_size)
+        for indices, images in read(np.arange(7)):
             assert len(indices) == len(images) <= 3
             assert not set(indices.tolist()) & set(seen)
             seen |= {int(i): tuple(images.shape[2:]) for i in indices}
@@ -158,13 +159,14 @@ def test_known_sizes_fill_the_batches_across_the_whole_set(tmp_path: pathlib.Pat
     errors: list[UnreadableImage] = []
     dataset = EvalImages(samples, [[]])
     for workers in (0, 2):
-        batches = list(
-            eval_reader(dataset, 3, workers, False, on_error=errors.append, sizes=sizes)()
+        read = eval_reader(
+            dataset, batch_size=3, num_workers=workers, on_error=errors.append, by_size=True
         )
+        batches = list(read(np.arange(8)))
         assert [indices.tolist() for indices, _ in batches] == [[3, 6], [1, 5], [0, 2, 4]]
     bounded = eval_reader(
-        dataset, 3, 0, False, on_error=errors.append, sizes=sizes, max_pixels=1200
-    )()
+        dataset, batch_size=3, on_error=errors.append, by_size=True, max_pixels=1200
+    )(np.arange(8))
     assert [indices.tolist() for indices, _ in bounded] == [[3], [6], [1, 5], [0, 2], [4]]
     assert [error.path for error in errors] == [str(tmp_path / "0_real/9.png")] * 3
 
@@ -178,7 +180,7 @@ def test_images_are_read_within_the_bound_and_batches_keep_it_where_headers_lie(
     assert batches_by_size(np.arange(7), sizes, 3, 1) == [[i] for i in (3, 6, 1, 5, 0, 2, 4)]
     assert batches_by_size(np.arange(7), sizes, 3, 1200) == [[3], [6], [1, 5], [0, 2], [4]]
     dataset = EvalImages(mixed_sizes(tmp_path), [[], []])
-    unknown = eval_reader(dataset, 8, 0, False, max_pixels=1300)()
+    unknown = eval_reader(dataset, batch_size=8, max_pixels=1300)(np.arange(7))
     assert [len(numbers) for numbers, _ in unknown] == [2, 2, 2, 2, 2, 2, 2]
 
 
@@ -188,16 +190,17 @@ def test_an_image_is_decoded_once_for_all_its_variants(
     samples = mixed_sizes(tmp_path)
     opened: list[str] = []
 
-    def spied(path: str, max_pixels: int) -> np.ndarray:
+    def spied(content: bytes, path: str, max_pixels: int) -> np.ndarray:
         opened.append(path)
-        return open_image(path)
+        return decode(content, path)
 
-    monkeypatch.setattr("data.dataset.open_image", spied)
+    monkeypatch.setattr("data.dataset.decode", spied)
     steps = variants({"blur": (0, 2), "jpeg": (100, 30), "rescale": (1, 0.5)})
     assert list(steps) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
     dataset = EvalImages(samples, [s + eval_transform(16) for s in steps.values()])
     seen: dict[int, torch.Tensor] = {}
-    for numbers, images in eval_reader(dataset, 8, 0, False, max_pixels=16 * 16 * 5)():
+    read = eval_reader(dataset, batch_size=8, max_pixels=16 * 16 * 5)
+    for numbers, images in read(np.arange(7)):
         assert len(numbers) <= 5
         seen |= dict(zip(numbers.tolist(), images, strict=True))
     assert sorted(seen) == list(range(7 * 5))
@@ -217,13 +220,14 @@ def test_an_unreadable_image_is_raised_by_name_through_workers(tmp_path: pathlib
     dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), [eval_transform(32)])
     for workers in (0, 2):
         try:
-            list(eval_reader(dataset, 2, workers, False)())
+            list(eval_reader(dataset, batch_size=2, num_workers=workers)(np.arange(5)))
         except UnreadableImage as error:
             assert str(error).startswith(str(tmp_path / "0_real/3.png"))
             assert "\n" not in str(error)
         else:
             raise AssertionError("a damaged image went unnoticed")
         errors: list[UnreadableImage] = []
-        kept = eval_reader(dataset, 2, workers, False, on_error=errors.append)()
+        read = eval_reader(dataset, batch_size=2, num_workers=workers, on_error=errors.append)
+        kept = read(np.arange(5))
         assert sorted(int(i) for indices, _ in kept for i in indices) == [0, 1, 2, 4]
         assert len(errors) == 1

@@ -215,26 +215,30 @@ def test_what_was_scored_is_not_scored_again(
     script: Script,
     protocol: str,
 ) -> None:
-    """The images are made unreadable without a change of size or time: only kept scores help."""
+    """Files are known by their bytes: a copy is not scored anew, and a file whose bytes changed is
+    not taken for what it was, though its size and its time are the same.
+    """
     shutil.copytree(sweep / "san", tmp_path / "test/san")
     choice = ["--no_crop"] if protocol == "no_crop" else ["--cropSize", CROP]
-    arguments = ["eval.py", "--model_path", weights, "--dataroot", tmp_path / "test"]
-    arguments += ["--results_dir", tmp_path / "results", "--gallery", 0, *choice]
-    assert script(*arguments, "--name", "first").returncode == 0
+    arguments = ["eval.py", "--model_path", weights, "--results_dir", tmp_path / "results"]
+    arguments += ["--gallery", 0, *choice, "--dataroot"]
+    assert script(*arguments, tmp_path / "test", "--name", "first").returncode == 0
+    shutil.copytree(sweep / "san", tmp_path / "copy/san")
+    for root in ("test", "copy"):
+        again = script(*arguments, tmp_path / root, "--name", root)
+        assert again.returncode == 0, again.stderr
+        assert "nothing was scored anew" in again.stdout
+        predictions = [tmp_path / f"results/{run}/predictions.csv" for run in ("first", root)]
+        assert predictions[0].read_bytes() == predictions[1].read_bytes()
     for path in (tmp_path / "test").rglob("*.*"):
         state = path.stat()
         path.write_bytes(b"x" * state.st_size)
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    second = script(*arguments, "--name", "second")
-    assert second.returncode == 0, second.stderr
-    assert "nothing was scored anew" in second.stdout
-    predictions = [tmp_path / f"results/{run}/predictions.csv" for run in ("first", "second")]
-    assert predictions[0].read_bytes() == predictions[1].read_bytes()
-    other = script(*arguments, "--precision", "bf16")  # another protocol
-    assert other.returncode == 1
-    assert "cannot be read" in other.stderr
-    os.utime(tmp_path / "test/san/0_real/L.png")  # now it may have changed
-    assert script(*arguments).returncode == 1
+    changed = script(*arguments, tmp_path / "test", "--name", "changed")
+    assert changed.returncode == 1
+    assert "cannot be read" in changed.stderr
+    other = script(*arguments, tmp_path / "copy", "--precision", "bf16")  # another protocol
+    assert "nothing was scored anew" not in other.stdout
 
 
 def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from data.transforms import eval_transform
 from report.gallery import find_mistakes, gallery, roots_of
 from report.page import Mistake
 from util.predictions import Scores
@@ -69,7 +70,7 @@ def test_ties_go_by_path_in_whatever_order_the_images_come() -> None:
 def test_without_mistakes_there_is_no_gallery() -> None:
     scores = scores_of(("0_real/a.png", 0, -1.0), ("1_fake/b.png", 1, 1.0))
     assert find_mistakes(scores, 0.0, 5) == []
-    assert gallery("m", {"set": scores}, 0.0, 5, {}, None, None) == []
+    assert gallery("m", {"set": scores}, 0.0, 5, {}, [], None) == []
 
 
 def test_mistakes_come_by_test_set_and_confidence() -> None:
@@ -78,7 +79,7 @@ def test_mistakes_come_by_test_set_and_confidence() -> None:
         *(("1_fake/d.png", 1, -1.0), ("1_fake/e.png", 1, 0.0), ("1_fake/f.png", 1, 0.1)),
     )
     second = scores_of(("1_fake/g.png", 1, -9.0))
-    assert gallery("m", {"z": first, "a": second}, 0.0, 2, {}, None, None) == [
+    assert gallery("m", {"z": first, "a": second}, 0.0, 2, {}, [], None) == [
         Mistake("m", "z", "0_real/b.png", 0, 3.0, None),
         Mistake("m", "z", "0_real/c.png", 0, 2.0, None),
         Mistake("m", "z", "1_fake/d.png", 1, -1.0, None),
@@ -106,7 +107,13 @@ def test_a_picture_shows_what_the_network_saw(
     save(tmp_path / "set/cat/0_real/a.png", framed(*stored, min(crop_size or 1, *stored)))
     scores = scores_of(("cat/0_real/a.png", 0, 1.0))
     (mistake,) = gallery(
-        "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, crop_size, None
+        "m",
+        {"set": scores},
+        0.0,
+        1,
+        {"set": str(tmp_path / "set")},
+        eval_transform(crop_size),
+        None,
     )
     pixels = decoded(mistake.image)
     assert pixels.shape == (*shown, 3)
@@ -120,7 +127,7 @@ def test_a_folder_that_is_itself_the_test_set(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "own/0_real/a.png", framed(20, 20, 2))
     scores = {"own": scores_of(("0_real/a.png", 0, 1.0))}
     for dataroot in (tmp_path, tmp_path / "own"):
-        (mistake,) = gallery("m", scores, 0.0, 1, roots_of(str(dataroot), scores), None, None)
+        (mistake,) = gallery("m", scores, 0.0, 1, roots_of(str(dataroot), scores), [], None)
         np.testing.assert_array_equal(decoded(mistake.image), framed(20, 20, 2))
 
 
@@ -129,9 +136,7 @@ def test_a_missing_or_damaged_file_leaves_the_rest(tmp_path: pathlib.Path) -> No
     (tmp_path / "set/0_real/damaged.png").write_bytes(b"no image")
     names = ("damaged", "good", "missing")
     scores = scores_of(*((f"0_real/{name}.png", 0, 1.0) for name in names))
-    mistakes = gallery(
-        "m", {"set": scores}, 0.0, 9, {"set": str(tmp_path / "set")}, None, flat(1.0)
-    )
+    mistakes = gallery("m", {"set": scores}, 0.0, 9, {"set": str(tmp_path / "set")}, [], flat(1.0))
     assert [mistake.image is None for mistake in mistakes] == [True, False, True]
     assert [mistake.heatmap is None for mistake in mistakes] == [True, False, True]
 
@@ -154,7 +159,7 @@ def test_the_heatmap_lies_over_the_same_picture(tmp_path: pathlib.Path) -> None:
 
     scores = scores_of(("1_fake/a.png", 1, -1.0))
     (mistake,) = gallery(
-        "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, 40, right_half
+        "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, eval_transform(40), right_half
     )
     crop = pixels[5:45, 15:55]
     assert torch.equal(asked[0], torch.from_numpy(crop.transpose(2, 0, 1)))
@@ -178,7 +183,7 @@ def test_of_a_large_image_the_middle_is_explained(tmp_path: pathlib.Path) -> Non
 
     scores = scores_of(("1_fake/a.png", 1, -1.0))
     (mistake,) = gallery(
-        "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, None, strongest
+        "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, [], strongest
     )
     assert shapes == [(3, 640, 1024)]
     heatmap = decoded(mistake.heatmap).astype(int)

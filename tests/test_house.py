@@ -14,10 +14,11 @@ MAY_IMPORT = {
     "util": set(),
     "data": {"options", "util"},
     "networks": {"options", "util"},
+    "evaluation": {"data", "networks", "options", "util"},
     "training": {"data", "networks", "options", "util"},
-    "report": {"data", "networks", "options", "util"},
+    "report": {"data", "evaluation", "networks", "options", "util"},
     "minibench": {"data", "options", "util"},
-    "benchmarks": {"data", "networks", "report", "options", "util"},
+    "benchmarks": {"data", "evaluation", "networks", "options", "util"},
 }
 OURS = {*MAY_IMPORT, "train", "eval", "predict", "tests"}
 FILES = [p for folder in MAY_IMPORT for p in sorted((ROOT / folder).rglob("*.py"))]

@@ -11,7 +11,7 @@ from torch import nn
 
 from data.dataset import EvalImages
 from data.images import UnreadableImage
-from data.loaders import eval_reader, image_sizes
+from data.loaders import eval_reader
 from data.samples import find_samples
 from data.transforms import eval_transform
 from networks.normalise import normalise
@@ -32,16 +32,16 @@ def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.
     samples = find_samples(str(root), both_labels=False)
     read = eval_reader(
         EvalImages(samples, [eval_transform(crop)]),
-        batch_size,
-        0,
-        False,
-        distributed.rank(),
-        distributed.world_size(),
-        sizes=None if crop else image_sizes(samples, "sizes"),
+        batch_size=batch_size,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+        by_size=crop is None,
     )
     count = len(samples.labels)
     with progress_bar(count, "test") as bar:
-        return predict(small_network(), read(), count, CPU, "fp32", bar)
+        predicted = predict(small_network(), read(np.arange(count)), count, CPU, "fp32", bar)
+    assert predicted.came.all()
+    return predicted.logits
 
 
 def make_images(root: pathlib.Path, count: int) -> None:
@@ -55,7 +55,7 @@ def test_logits_are_those_of_one_image_at_a_time(tmp_path: pathlib.Path, crop: i
     samples = find_samples(str(tmp_path), both_labels=False)
     dataset, network = EvalImages(samples, [eval_transform(crop)]), small_network()
     with torch.no_grad():
-        images = [dataset[i][0][1] for i in range(7)]
+        images = [dataset[i, 0, 1].images[0][1] for i in range(7)]
         expected = [float(network(normalise(image[None]))) for image in images]
     for batch_size in (1, 3, 16):
         logits = predict_folder(tmp_path, batch_size, crop)

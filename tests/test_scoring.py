@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from data.degrade import variants
-from data.images import open_image
+from data.images import decode
 from data.samples import find_samples
-from report.scoring import Scored, Scorer, score_testset
+from evaluation.protocol import ScoringProtocol
+from evaluation.scoring import Scored, Scorer, score_testset
 from tests.conftest import write_image
 
 NUM = 10
@@ -38,11 +39,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The images that are opened, by name."""
     names: list[str] = []
 
-    def spied(path: str, max_pixels: int) -> np.ndarray:
+    def spied(content: bytes, path: str, max_pixels: int) -> np.ndarray:
         names.append(os.path.basename(path))
-        return open_image(path, max_pixels)
+        return decode(content, path, max_pixels)
 
-    monkeypatch.setattr("data.dataset.open_image", spied)
+    monkeypatch.setattr("data.dataset.decode", spied)
     return names
 
 
@@ -57,7 +58,8 @@ def images(tmp_path: pathlib.Path) -> pathlib.Path:
 def score(
     root: pathlib.Path, network: nn.Module | None = None, crop: int | None = 32, **levels: tuple
 ) -> Scored:
-    scorer = Scorer(network or Brightness(), torch.device("cpu"), "fp32", crop, 4, 1 << 22, 0)
+    protocol = ScoringProtocol(crop_size=crop)
+    scorer = Scorer(network or Brightness(), "0" * 64, "x", torch.device("cpu"), protocol, 4)
     samples = find_samples(str(root))
     return score_testset(scorer, str(root.parent / "store"), "set", samples, variants(levels))
 
@@ -69,7 +71,7 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
     crop: int | None,
 ) -> None:
-    monkeypatch.setattr("report.scoring.SLICE", 3)
+    monkeypatch.setattr("evaluation.scoring.SLICE", 3)
     with pytest.raises(KeyboardInterrupt):
         score(images, Brightness(fails_after=7), crop)
     opened.clear()
@@ -107,9 +109,11 @@ def test_a_changed_set_is_scored_again(images: pathlib.Path, opened: list[str]) 
     score(images)
     opened.clear()
     os.utime(images / "0_real/0.png")
-    assert score(images).num_new == NUM
+    assert (score(images).num_new, opened) == (0, [])  # its bytes are the same
+    write_image(images / "0_real/0.png", 77)
+    assert (score(images).num_new, opened) == (1, ["0.png"])
     write_image(images / "1_fake/new.png", 99)
-    assert score(images).num_new == NUM + 1
+    assert score(images).num_new == 1
 
 
 def test_an_image_that_was_mended_is_scored(images: pathlib.Path) -> None:

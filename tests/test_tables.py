@@ -37,7 +37,7 @@ def test_table_csv_is_as_the_contract_says(tmp_path: pathlib.Path) -> None:
     assert [row.pop(column) for column in counts] == ["progan", "15", "15", "2"]
     assert all(len(figure.partition(".")[2]) == 6 for figure in row.values())
     assert lines[2].startswith("mean,,,0.")
-    assert read_about(str(tmp_path))["arch"] == "r"
+    assert read_about(str(tmp_path / "predictions.csv"))["arch"] == "r"
 
 
 def test_an_undefined_figure_is_empty(tmp_path: pathlib.Path) -> None:

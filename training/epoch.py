@@ -6,8 +6,6 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -65,21 +63,23 @@ def stop_if_not_finite(
 
 def validate(
     network: nn.Module,
-    labels: npt.NDArray[np.uint8],
+    samples: Samples,
     batches: Iterable[Batch],
     device: torch.device,
     precision: str,
 ) -> dict[str, float]:
-    """Every metric on the validation images, the same pixels in each epoch; without those that
-    could not be read, which the caller has been told of.
+    """Return every metric on the validation images, the same pixels in each epoch; without those
+    that could not be read, which the caller has been told of.
+
+    Raises WorkError where a logit is not a finite number.
     """
     # Batch norm's statistics are each process's own until the next step; a checkpoint has the first
     # one's, and with others a run that goes on from it would be validated differently.
     distributed.share(network.buffers())
-    with progress_bar(len(labels), "validation") as bar:
-        logits = predict(network, batches, len(labels), device, precision, bar)
-    is_scored = ~np.isnan(logits)
-    return measure(labels[is_scored], logits[is_scored])
+    with progress_bar(len(samples.labels), "validation") as bar:
+        predicted = predict(network, batches, len(samples.labels), device, precision, bar)
+    predicted.require_finite(samples.path, precision)
+    return measure(samples.labels[predicted.came], predicted.logits[predicted.came])
 
 
 def finish_epoch(

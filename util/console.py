@@ -20,6 +20,12 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def note(text: str) -> None:
+    """One line on standard error, from the main process: how far the work has come."""
+    if _is_main():
+        tqdm.write(one_line(text), file=sys.stderr)
+
+
 def warn(text: str, everywhere: bool = False) -> None:
     """One line on standard error, from the main process or (`everywhere`) from this one anyhow."""
     if everywhere or _is_main():

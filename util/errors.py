@@ -25,6 +25,15 @@ class Interrupted(Exception):
         self.exit_code = 128 + signal_number  # as shells count: 130, or 143 for SIGTERM
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what answers Ctrl-C answers it, too."""
+
+
+def signal_of(error: KeyboardInterrupt) -> int:
+    """Return the number of the signal that interrupted."""
+    return signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+
+
 WORKER_KILLED = (
     "the system killed a process that reads images, most likely for want of memory; try a smaller"
     " --num_threads, or give more shared memory (docker run --shm-size=8g)"
@@ -38,6 +47,7 @@ def run(main: Callable[[], int | None]) -> None:
     A foreseen failure is told in one line on standard error; any other keeps its traceback (1).
     """
     program = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
             code = main() or 0
@@ -57,15 +67,23 @@ def run(main: Callable[[], int | None]) -> None:
             raise
         print(f"{program}: error: {WORKER_KILLED}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"{program}: stopped by Ctrl-C", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        number = signal_of(error)
+        by = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        print(f"{program}: stopped by {by}", file=sys.stderr)
+        sys.exit(128 + number)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
+def _terminate(signum: int, frame: object) -> None:
+    raise Terminated
+
+
 def one_line(text: object) -> str:
-    """`text` with line breaks folded and undecodable bytes of file names escaped."""
-    folded = " ".join(str(text).split("\n"))
+    """Return `text` with line breaks of every kind folded, and undecodable bytes of file names
+    escaped.
+    """
+    folded = " ".join(str(text).splitlines())
     return folded.encode("utf-8", "backslashreplace").decode()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import ctypes
 import hashlib
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from util.errors import WorkError
@@ -38,6 +41,49 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
                 f"{path}: could not be written ({reason}); what it held before is unchanged"
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
+    """Yield a new folder that takes the place of `path`, in one step, when all of it is written.
+
+    On any error it is removed, and `path` stays as it was; where the disk refuses, this is a
+    WorkError. Files of the old folder that are not ours (`is_ours`, of a path relative to it) move
+    into the new one; the others are removed with it.
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    os.makedirs(parent, exist_ok=True)
+    temporary = os.path.join(parent, f".{name}.{os.getpid()}.tmp")
+    try:
+        os.mkdir(temporary)
+        yield temporary
+        if not os.path.exists(path):
+            os.rename(temporary, path)
+            return
+        _exchange(temporary, os.path.abspath(path))
+        for folder, _, files in os.walk(temporary):
+            for file in files:
+                old = os.path.join(folder, file)
+                relative = os.path.relpath(old, temporary)
+                if not is_ours(relative):
+                    os.renames(old, os.path.join(path, relative))
+    except OSError as error:
+        raise WorkError(f"{path}: could not be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(first: str, second: str) -> None:
+    """Let two folders swap their names: in one step where the system can (Linux), else in three."""
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
+        if not libc.renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange):
+            return
+    aside = f"{second}.old"
+    os.rename(second, aside)
+    os.rename(first, second)
+    os.rename(aside, first)
 
 
 class _PlainLineEnds:

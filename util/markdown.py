@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from util.errors import one_line
+
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], num_left: int = 1) -> str:
     """The first `num_left` columns flush left, the others, which are numbers, flush right."""
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in (headings, *rows)]
+    lines = [[one_line(c).replace("|", "\\|") for c in line] for line in (headings, *rows)]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(headings))]
     flush = [i < num_left for i in range(len(widths))]
     rule = ["-" * (w - 1) + ("-" if left else ":") for w, left in zip(widths, flush, strict=True)]

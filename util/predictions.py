@@ -32,9 +32,9 @@ def probability(logit: float) -> float:
     return float(expit(logit))
 
 
-def as_written(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """The logits as predictions.csv will give them back, to the bit; of the same shape."""
-    return np.array([float(f"{logit:.9g}") for logit in logits.flat]).reshape(logits.shape)
+def as_written(logit: float) -> float:
+    """Return the logit as predictions.csv will give it back, to the bit."""
+    return float(f"{logit:.9g}")
 
 
 def write_predictions(path: str, scores: Mapping[str, Scores]) -> None:

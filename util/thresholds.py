@@ -34,7 +34,10 @@ class Calibration:
     num_real: int
     num_fake: int
     weights_sha256: str | None = None  # whose logits these are, if it is known
+    arch: str | None = None
     crop_size: int | None = None  # of the images scored; None: whole images
+    precision: str | None = None
+    reencode: str = ""
 
     def verdict(self, logit: float) -> str:
         """Answer "real", "fake", or "unsure" inside the band."""

@@ -1,0 +1,96 @@
+"""The folder of an evaluation's results: what it is called, and what may take its place."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from report.model import METRICS, About, read_metrics
+from util.errors import InputError
+from util.files import atomic_folder
+
+FILES = (
+    *("predictions.csv", "table.csv", "table.md", "table.tex", "comparison.csv", METRICS),
+    *("report.html", "robustness.csv", "threshold.json"),
+)
+IDENTITY = ("weights_sha256", "arch", "crop_size", "precision", "reencode", "predictions")
+ON_REQUEST = {"robustness.csv": "--robustness", "threshold.json": "--calibrate_on"}
+
+
+def default_name(model_path: str) -> str:
+    """Return <run>-<best|latest|N> for a checkpoint of a run, else the stem of the file's name."""
+    stem = os.path.splitext(os.path.basename(model_path))[0]
+    run = os.path.basename(os.path.dirname(os.path.abspath(model_path)))
+    match = re.fullmatch(r"model_epoch_(\w+)", stem)
+    return f"{run}-{match[1]}" if match and run else stem
+
+
+@contextmanager
+def new_results(folder: str) -> Iterator[str]:
+    """Yield a folder to write results into; when all of them are there it becomes `folder`."""
+    with atomic_folder(folder, is_ours) as new:
+        yield new
+
+
+def is_ours(path: str) -> bool:
+    """Return whether an evaluation writes a file of this name, relative to its folder."""
+    is_figure = os.path.dirname(path) == "figures" and path.endswith((".png", ".pdf"))
+    return path in FILES or is_figure
+
+
+def refuse_other_results(
+    folder: str, abouts: dict[str, About], testsets: Collection[str], made: Collection[str]
+) -> None:
+    """Raise InputError where `folder` holds anything that the new results would not hold as well:
+    scores of other weights, another protocol, other images or further test sets, or files that
+    are made on request and not among those `made`.
+
+    `abouts` are those of the new results' models, by name.
+    """
+    there = [name for name in FILES if os.path.exists(os.path.join(folder, name))]
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise InputError(f"{folder}: is no folder; give another --name or --results_dir")
+    if not there:
+        return
+    reason = "files of unknown origin"
+    if METRICS in there:
+        reason = _difference(folder, abouts, testsets)
+    lost = [name for name in there if name in ON_REQUEST and name not in made]
+    if lost and not reason:
+        reason = f"{lost[0]}, which {ON_REQUEST[lost[0]]} would make again"
+    if reason:
+        raise InputError(
+            f"{folder}: holds {reason}; give another --name, or --overwrite to replace it"
+        )
+
+
+def _difference(folder: str, abouts: dict[str, About], testsets: Collection[str]) -> str:
+    """Return, in words, what an earlier evaluation there has that the new one has not."""
+    metrics = read_metrics(folder)
+    earlier = metrics.get("models") or {name: metrics for name in abouts if len(abouts) == 1}
+    if set(earlier) != set(abouts):
+        return "a comparison of other models"
+    for name, about in abouts.items():
+        old = earlier[name]
+        for key in IDENTITY:
+            if old.get(key) != about.get(key):
+                return f"results of another {key} ({_shown(old, key)}, now {_shown(about, key)})"
+        if lost := sorted(set(old.get("testsets", {})) - set(testsets)):
+            return f"results of further test sets ({', '.join(lost)})"
+        for testset, root in about.get("roots", {}).items():
+            theirs = old.get("roots", {}).get(testset, root)
+            if os.path.realpath(theirs) != os.path.realpath(root):
+                return f"results of other images ({testset} in {theirs})"
+        for degradation, levels in old.get("robustness", {}).items():
+            if set(levels) - set(about.get("robustness", {}).get(degradation, ())):
+                return f"further levels of {degradation}"
+    return ""
+
+
+def _shown(about: dict[str, Any], key: str) -> str:
+    if key not in about:
+        return "unknown" if key != "reencode" else "none"
+    return "whole images" if about[key] is None else str(about[key])[:40]

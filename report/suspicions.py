@@ -1,0 +1,48 @@
+"""What hints that a test set's scores are not what they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from util.metrics import auroc
+from util.predictions import Scores
+
+ONE_VERDICT = 0.99  # share of a test set's images, from which on its verdicts are one
+SWAPPED_AUROC = 0.4  # below it the ranking is worse than chance can explain
+PADDED = 0.5  # share of a test set's images
+
+
+def suspicions(about: Mapping[str, Any], scored: Mapping[str, Scores]) -> list[str]:
+    """Return a sentence for each test set that gets one verdict, whose ranking is upside down, most
+    of whose images are smaller than the crop, or that the weights were trained on.
+    """
+    found = []
+    for name, scores in scored.items():
+        fake = float(np.mean(scores.logits > 0))
+        has_both = len(np.unique(scores.labels)) == 2
+        if has_both and max(fake, 1 - fake) >= ONE_VERDICT:
+            share, word = (fake, "fake") if fake >= ONE_VERDICT else (1 - fake, "real")
+            found.append(
+                f"{name}: {100 * share:.4g} % of the images are called {word}; other weights, or"
+                " another crop, may be meant"
+            )
+        area = auroc(scores.labels, scores.logits) if has_both else 1.0
+        if area < SWAPPED_AUROC:
+            found.append(f"{name}: AUROC is {area:.3f}; are the labels swapped?")
+        padded = about.get("padded", {}).get(name, 0)
+        if padded > PADDED * len(scores.paths):
+            found.append(
+                f"{name}: {padded} of {len(scores.paths)} images are smaller than the crop of"
+                f" {about['crop_size']} and padded with zeros; --no_crop or a smaller --cropSize"
+                " scores them as they are"
+            )
+        seen, looked_up = about.get("seen_in_training", {}).get(name, (0, 0))
+        if seen:
+            found.append(
+                f"{name}: {seen} of the {looked_up} images looked up are among those that the"
+                " weights were trained on"
+            )
+    return found
