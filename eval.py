@@ -21,6 +21,7 @@ from networks.device import choose_device
 from networks.gradcam import gradcam
 from networks.inference import for_inference
 from networks.weights import read_weights
+from options.places import writable_folder
 from report.build import warnings, write_csv, write_page, write_tables
 from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
 from report.gallery import gallery, roots_of
@@ -63,7 +64,7 @@ def score_testsets(options: EvalOptions) -> int:
         options.max_pixels,
         reencode_steps(options.reencode),
     )
-    folder = os.path.join(options.results_dir, options.name or _stem(options.model_path))
+    folder = results_folder(options, _stem(options.model_path))
     about = protocol(
         options.model_path, arch, scorer.crop_size, options.precision, options.dataroot, testsets
     )
@@ -132,6 +133,7 @@ def measure_again(options: EvalOptions) -> int:
             " give a predictions.csv of them"
         )
     names = model_names(options.predictions)
+    folder = results_folder(options, "_vs_".join(names))
     models: list[Model] = []
     calibration = None
     for path, name in zip(options.predictions, names, strict=True):
@@ -150,7 +152,6 @@ def measure_again(options: EvalOptions) -> int:
             add_testset(options, model, testset, scores[testset], calibration)
         refuse_other_labels(models, model)
         models.append(model)
-    folder = os.path.join(options.results_dir, options.name or "_vs_".join(names))
     robustness: list[Row] = []
     if len(models) == 1:
         source = os.path.dirname(os.path.abspath(options.predictions[0]))
@@ -162,6 +163,14 @@ def measure_again(options: EvalOptions) -> int:
                 write_csv(os.path.join(folder, "robustness.csv"), robustness)
     finish(options, folder, models, calibration, robustness, None)
     return 0
+
+
+def results_folder(options: EvalOptions, name: str) -> str:
+    """The folder of --name or, without it, `name`; raises InputError where none can be."""
+    folder = os.path.join(options.results_dir, options.name or name)
+    if wrong := writable_folder(folder):
+        raise errors.InputError(f"--results_dir: {folder} {wrong}; choose another --name")
+    return folder
 
 
 def begin_model(
