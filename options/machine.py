@@ -16,7 +16,7 @@ MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decod
 
 
 def _device(value: str) -> str | None:
-    fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,3})?", value)
+    fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", value)
     return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
 
 

@@ -106,6 +106,7 @@ def test_options_are_frozen() -> None:
         ("--lr 0", ["--lr", "above 0"]),
         ("--name a/b", ["--name", "a/b"]),
         ("--device gpu", ["--device", "auto"]),
+        ("--device cuda:999", ["--device", "cuda:N"]),
         ("--cropSize 300", ["--cropSize 300", "--loadSize 256"]),
         ("--pairs --batch_size 3", ["--batch_size", "even"]),
         ("--pairs --class_bal", ["--class_bal"]),
