@@ -46,3 +46,32 @@ class SheetOptions:
 
     data: str = option("dataset/mini", "a folder that minibench.build made")
     out: str = option("minibench/contact_sheet.png", "the PNG to write", writable_file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadOptions:
+    """Gather the tables of several runs of the demo, a seed each, into the figures that ship."""
+
+    results: tuple[str, ...] = option((), "results folders of eval.py", positional=True)
+    out: str = option(
+        "minibench/demo_results.csv",
+        "the CSV to write; beside it, with .json, versions, processor, seeds and commands",
+        writable_file,
+    )
+    overwrite: bool = option(False, "replace --out")
+
+    def conflict(self) -> str | None:
+        """What is wrong with the options taken together, or None."""
+        return None if self.results else "RESULTS are needed: results folders of eval.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Say which figures of a run of the demo lie inside the spread of those that ship."""
+
+    results: tuple[str, ...] = option((), "the results folder of eval.py", positional=True)
+    shipped: str = option("minibench/demo_results.csv", "what minibench.spread wrote")
+
+    def conflict(self) -> str | None:
+        """What is wrong with the options taken together, or None."""
+        return None if len(self.results) == 1 else "RESULTS must be one results folder of eval.py"
