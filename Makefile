@@ -18,6 +18,11 @@ help: ## list the verbs
 
 setup: $(VENV)/installed ## make .venv with everything in it
 
+# Flags of pip's own, as PIP_FLAGS="-c constraints.txt", are obeyed in a .venv that is there, too.
+ifneq ($(strip $(PIP_FLAGS)),)
+.PHONY: $(VENV)/installed
+endif
+
 $(VENV)/installed: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "make setup: Python 3.10 or newer is needed; name one with make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +34,7 @@ demo: setup ## the whole experiment in miniature: build images, train, sweep, pr
 	$(BIN)/python -m minibench.build --out $(MINI)
 	$(BIN)/python train.py $(DEMO_TRAIN) --continue_train
 	$(BIN)/python eval.py --model_path checkpoints/demo/model_epoch_latest.pth --dataroot $(MINI)/test --name demo
+	$(BIN)/python -m minibench.compare results/demo
 
 test: setup lint ## the whole test suite, linters and types first
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto

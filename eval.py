@@ -25,6 +25,7 @@ from networks.device import choose_device
 from networks.gradcam import gradcam
 from networks.inference import for_inference
 from networks.weights import read_weights
+from options.places import writable_folder
 from report.build import warnings, write_csv, write_page, write_tables
 from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
 from report.console import calibration_told, one_row, robustness_told
@@ -95,7 +96,7 @@ def score_testsets(options: EvalOptions) -> int:
         }
 
     # whether the results may be written where they belong: asked before hours of scoring
-    folder = os.path.join(options.results_dir, options.name or default_name(options.model_path))
+    folder = results_folder(options, default_name(options.model_path))
     refuse_lost_results(options, folder, {os.path.basename(folder): about}, testsets)
     distributed.start(device.type)
 
@@ -185,6 +186,7 @@ def measure_again(options: EvalOptions) -> int:
             " give a predictions.csv of them"
         )
     names = model_names(options.predictions)
+    folder = results_folder(options, "_vs_".join(names))
     models: list[Model] = []
     calibration = None
     for path, name in zip(options.predictions, names, strict=True):
@@ -207,7 +209,6 @@ def measure_again(options: EvalOptions) -> int:
             add_testset(options, model, testset, chosen[testset], calibration)
         refuse_other_labels(models, model)
         models.append(model)
-    folder = os.path.join(options.results_dir, options.name or "_vs_".join(names))
     robustness: list[Row] = []
     if len(models) == 1 and models[0].about.get("robustness"):
         source = os.path.dirname(os.path.abspath(options.predictions[0]))
@@ -221,6 +222,14 @@ def measure_again(options: EvalOptions) -> int:
         refuse_other_results(folder, abouts, every, made)
     write_report(options, folder, models, calibration, robustness, None)
     return 0
+
+
+def results_folder(options: EvalOptions, name: str) -> str:
+    """The folder of --name or, without it, `name`; raises InputError where none can be."""
+    folder = os.path.join(options.results_dir, options.name or name)
+    if wrong := writable_folder(folder):
+        raise errors.InputError(f"--results_dir: {folder} {wrong}; choose another --name")
+    return folder
 
 
 def begin_model(

@@ -32,7 +32,7 @@ from report.before_after import before_after, find_all_testsets
 from training.build import build_datasets, build_state
 from training.epoch import finish_epoch, note_unreadable, save, stop_if_not_finite, validate
 from util import distributed, errors, run_folder, schedule
-from util.console import say
+from util.console import say, say_next
 from util.interrupt import stop_signals
 from util.logs import TensorBoard
 from util.training_state import TrainingState
@@ -59,6 +59,10 @@ def main(options: TrainOptions) -> None:
             options.num_threads,
             options.max_pixels,
         )
+    best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
+    if os.path.isfile(best) and not options.dry_run:
+        scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
+        say_next("eval.py", "--model_path", best, "--dataroot", scored)
     distributed.stop()
 
 

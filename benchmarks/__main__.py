@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 import os
 import platform
@@ -17,6 +16,7 @@ from options.benchmark_options import BenchOptions
 from options.parse import parse
 from util.errors import WorkError, run
 from util.files import atomic_write
+from util.machine import processor, versions
 
 SCRIPTS = ("loading", "training_step", "sweep", "whole_images", "listing")
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "pillow", "numpy", "scipy")
@@ -35,17 +35,12 @@ kept on a CPU (`networks/device.py`): a good part of the gain in training and sc
 
 def machine() -> list[str]:
     """The machine and the versions, a line each."""
-    model, flags = platform.processor() or platform.machine(), ""
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            fields = dict(line.split(":", 1) for line in file if ":" in line)
-        facts = {key.strip(): value.strip() for key, value in fields.items()}
-        model, flags = facts.get("model name", model), facts.get("flags", "")
-    found = [name for name in INSTRUCTIONS if name in flags.split()]
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    model, flags = processor()
+    found = [name for name in INSTRUCTIONS if name in flags]
+    told = ", ".join(f"{name} {version}" for name, version in versions(PACKAGES).items())
     return [
         f"- {model}, {os.cpu_count()} cores ({', '.join(found) or 'instruction sets unknown'})",
-        f"- {platform.system()}, Python {platform.python_version()}, {versions}",
+        f"- {platform.system()}, Python {platform.python_version()}, {told}",
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from util.errors import InputError
+
 PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
     "progan",
     "stylegan",
@@ -37,11 +39,21 @@ def paper_order(testset: str) -> tuple[int, str]:
 
 def benchmark_note(dataroot: str) -> str | None:
     """What a benchmark that is not the paper's says of itself: the "note" in a minibench.json in
-    `dataroot` or the folder above it; None where there is none.
+    `dataroot` or the folder above it; None where there is none. Raises InputError where such a file
+    is damaged, or another program's.
     """
     for folder in (dataroot, os.path.join(dataroot, "..")):
         path = os.path.join(folder, "minibench.json")
         if os.path.isfile(path):
-            with open(path, encoding="utf-8") as file:
-                return str(json.load(file)["note"])
+            try:
+                with open(path, encoding="utf-8") as file:
+                    note = json.load(file)["note"]
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                note = None
+            if not isinstance(note, str):
+                raise InputError(
+                    f"{path}: is not what minibench.build writes, and tables are to say what these"
+                    " images are; build them again, or remove this file"
+                )
+            return note
     return None

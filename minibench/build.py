@@ -14,8 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.testsets import ORDER
-from minibench.families import JPEG_FAMILIES, SHARED_REALS, WITH_CLASS_FOLDERS
+from minibench.families import FAMILIES, JPEG_FAMILIES, SHARED_REALS, WITH_CLASS_FOLDERS
 from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_different_crops
 from options.minibench_options import BuildOptions
 from options.parse import parse
@@ -53,7 +52,7 @@ def plan(its_seed: int, only: str = "") -> list[Task]:
     `only`, of a train and a val folder. The same for the same seed.
     """
     folders = [("train", "train", TRAINED_ON, TRAIN_PAIRS), ("val", "val", TRAINED_ON, VAL_PAIRS)]
-    folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in ORDER]
+    folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in FAMILIES]
     if only:
         counts = {"train": FAMILY_TRAIN_PAIRS, "val": FAMILY_VAL_PAIRS}
         folders = [(split, split, only, pairs) for split, pairs in counts.items()]
@@ -191,9 +190,9 @@ def main() -> None:
     """Build as the command line says, unless it is built already."""
     options = parse(BuildOptions)
     out = Path(options.out).absolute()
-    if options.only not in ("", *ORDER):
-        raise InputError(f"--only {options.only}: is not one of {', '.join(ORDER)}")
-    missing = [name for name in ORDER if not (WEIGHTS / f"{name}.safetensors").is_file()]
+    if options.only not in ("", *FAMILIES):
+        raise InputError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
+    missing = [name for name in FAMILIES if not (WEIGHTS / f"{name}.safetensors").is_file()]
     if missing:
         command = f"python -m minibench.train_generators --families {','.join(missing)}"
         raise InputError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from data.testsets import ORDER
+from minibench.families import FAMILIES
 from options.minibench_options import SheetOptions
 from options.parse import parse
 from util.errors import InputError, run
@@ -38,8 +38,8 @@ def draw_sheet(test: Path) -> Image.Image:
 
     Raises InputError where a test set is missing or too small.
     """
-    rows = {family: pairs_of(test / family, PAIRS) for family in ORDER}
-    with Image.open(rows[ORDER[0]][0][0]) as image:
+    rows = {family: pairs_of(test / family, PAIRS) for family in FAMILIES}
+    with Image.open(rows[FAMILIES[0]][0][0]) as image:
         side = image.width * ZOOM
     block_width = PAIRS * (2 * side + GAP) + 3 * GAP
     row_height = LABEL + side + GAP

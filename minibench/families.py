@@ -1,4 +1,11 @@
-"""What is particular to some of the thirteen families (data/testsets.py names them all)."""
+"""The thirteen families, and what is particular to some of them."""
+
+FAMILIES = (
+    *("progan", "stylegan", "biggan", "cyclegan", "stargan", "gaugan", "crn", "imle"),
+    *("seeingdark", "san", "deepfake", "stylegan2", "whichfaceisreal"),
+)
+"""By the folder names of their test sets, in the paper's order, which is also that of the seeds: a
+family more comes last. data/testsets.py may name more test sets: the miniature has these alone."""
 
 WITH_CLASS_FOLDERS = frozenset({"progan", "stylegan", "cyclegan", "stylegan2"})
 """The test sets that are divided into classes, as in the real benchmark."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from tqdm import tqdm
 
-from data.testsets import ORDER
+from minibench.families import FAMILIES
 from minibench.generators import GENERATORS, Generator, load_generator, pack_weights
 from minibench.photographs import cut, draw_crop
 from options.minibench_options import GeneratorOptions
@@ -125,7 +125,7 @@ def add_line(path: Path, family: str, line: dict[str, Any]) -> None:
     """Put a family's line into training.json, one line per family, in the paper's order."""
     lines = json.loads(path.read_text()) if path.exists() else {}
     lines[family] = line
-    known = [name for name in ORDER if name in lines]
+    known = [name for name in FAMILIES if name in lines]
     rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(lines[name])}" for name in known)
     with atomic_write(str(path)) as file:
         file.write(f"{{\n{rows}\n}}\n")
@@ -134,16 +134,16 @@ def add_line(path: Path, family: str, line: dict[str, Any]) -> None:
 def main() -> None:
     """Train the families that the command line names."""
     options = parse(GeneratorOptions)
-    families, out = options.families or ORDER, Path(options.out)
-    if unknown := sorted(set(families) - set(ORDER)):
-        raise InputError(f"--families: no {', '.join(unknown)}; there are {', '.join(ORDER)}")
+    families, out = options.families or FAMILIES, Path(options.out)
+    if unknown := sorted(set(families) - set(FAMILIES)):
+        raise InputError(f"--families: no {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
     out.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         jobs = {}
         for family in dict.fromkeys(families):
             steps = options.steps or LONGER.get(family, STEPS)
-            its_seed = options.seed + ORDER.index(family)
+            its_seed = options.seed + FAMILIES.index(family)
             jobs[pool.submit(train_family, family, steps, its_seed, out)] = family
         for job in as_completed(jobs):
             line = job.result()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from options.declare import at_least, option
-from options.machine import SkipOptions
+from options.declare import at_least, between, option
+from options.machine import MOST_PROCESSES, SEED, SkipOptions
+from options.places import writable_folder
 from options.source import SourceOptions
 
 
@@ -14,11 +15,17 @@ from options.source import SourceOptions
 class AuditOptions(SkipOptions, SourceOptions):
     """Audit a folder for shortcuts: how far real and fake can be told from the files alone."""
 
-    out: str = option("", "the folder to write [results/audit-<name of DATAROOT>]")
+    out: str = option(
+        "",
+        "the folder to write [results/audit-<name of DATAROOT>]",
+        lambda value: writable_folder(value or "results"),
+    )
     max_images: int = option(
         5000, "of each label of a set; of more, a random choice is taken", at_least(10)
     )
-    seed: int = option(0, "of the random choice and the folds", at_least(0))
+    seed: int = option(0, "of the random choice and the folds", SEED)
     processes: int = option(
-        min(16, 4 * (os.cpu_count() or 1)), "how many files are read at a time", at_least(1)
+        min(16, 4 * (os.cpu_count() or 1)),
+        "how many files are read at a time",
+        between(1, MOST_PROCESSES),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import at_least, option
+from options.declare import at_least, if_given, option
+from options.places import writable_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class BenchmarkOptions:
     quick: bool = option(
         False, "tiny sizes, to see that it runs: its figures mean nothing, and no target is judged"
     )
-    json: str = option("", "also write the rows into this file [none]")
+    json: str = option("", "also write the rows into this file [none]", if_given(writable_file))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +32,4 @@ class BenchOptions:
 
     rounds: int = option(7, "turns of each side, of each benchmark", at_least(1))
     quick: bool = option(False, "tiny sizes, to see that it runs: its figures mean nothing")
-    out: str = option("docs/benchmarks.md", "the Markdown file to write")
+    out: str = option("docs/benchmarks.md", "the Markdown file to write", writable_file)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
+
+
+MOST = 2**31 - 1  # of a whole number: nobody means more, and C's integers may end there
 
 
 class Condition(NamedTuple):
@@ -74,12 +78,27 @@ def between(low: float, high: float) -> Check:
 
 def at_least(low: float) -> Check:
     """`low` included; an option left at None passes."""
-    return lambda value: None if value is None or value >= low else f"must be at least {low}"
+    return lambda value: _endless(value) or _fits(value is None or value >= low, f"at least {low}")
 
 
 def above(low: float) -> Check:
     """`low` itself excluded; an option left at None passes."""
-    return lambda value: None if value is None or value > low else f"must be above {low}"
+    return lambda value: _endless(value) or _fits(value is None or value > low, f"above {low}")
+
+
+def _fits(fits: bool, wanted: str) -> str | None:
+    return None if fits else f"must be {wanted}"
+
+
+def _endless(value: float | None) -> str | None:
+    if isinstance(value, float):
+        return _fits(math.isfinite(value), "a finite number")
+    return _fits(value is None or value <= MOST, f"at most {MOST}")
+
+
+def if_given(check: Check) -> Check:
+    """`check` for a text that is not empty."""
+    return lambda value: check(value) if value else None
 
 
 def each(check: Check) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from options.declare import Condition, between, each, one_of, option
+from options.places import writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,9 @@ class DownloadOptions:
         one_of("testset", "val", "train", "weights"),
         positional=True,
     )
-    root: str = option("dataset", "folder that gets test/, val/, train/ and archives/")
+    root: str = option(
+        "dataset", "folder that gets test/, val/, train/ and archives/", writable_folder
+    )
     parts: tuple[int, ...] = option(
         (),
         "volumes of train to fetch, as in 1,2 [all seven]",
@@ -25,7 +28,7 @@ class DownloadOptions:
         needs=[Condition(lambda options: "train" in options.what, "without train")],
     )
     delete_archives: bool = option(False, "delete archives once all their files are unpacked")
-    checkpoints_dir: str = option("checkpoints", "folder for the weights")
+    checkpoints_dir: str = option("checkpoints", "folder for the weights", writable_folder)
 
     def conflict(self) -> str | None:
         """What is wrong with the options as a whole, or None."""

@@ -5,8 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from options.declare import Condition, above, at_least, between, each, not_with, only_with, option
-from options.machine import SCORING, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.declare import (
+    Condition,
+    at_least,
+    between,
+    each,
+    file_name,
+    if_given,
+    not_with,
+    only_with,
+    option,
+)
+from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.places import writable_folder
 from options.source import NEEDED, PlainFolders
 
 
@@ -56,7 +67,7 @@ class ProtocolOptions:
     cropSize: int | None = option(
         None,
         "side of the centre crop [as the weights were trained, else 224]",
-        at_least(1),
+        SIDE,
         needs=[SCORING, not_with("no_crop")],
     )
     reencode: str = option(
@@ -72,7 +83,9 @@ class ProtocolOptions:
 class MeasureOptions:
     """Figures."""
 
-    bootstrap: int = option(1000, "resamples for the 95 % intervals; 0: none", at_least(0))
+    bootstrap: int = option(
+        1000, "resamples for the 95 % intervals; 0: none", between(0, 1_000_000)
+    )
     few_shot: tuple[int, ...] = option(
         (1, 10), "also measure thresholds learned from k real and k fake images", each(at_least(1))
     )
@@ -100,7 +113,7 @@ class RobustnessOptions:
     blur_sigmas: tuple[float, ...] = option(
         (0, 1, 2, 3, 4),
         "Gaussian blur, in pixels",
-        each(at_least(0)),
+        each(between(0, 100)),
         needs=[only_with("robustness")],
     )
     jpeg_qualities: tuple[int, ...] = option(
@@ -112,7 +125,7 @@ class RobustnessOptions:
     rescale_factors: tuple[float, ...] = option(
         (1, 0.75, 0.5, 0.25),
         "rescaling, before the crop",
-        each(above(0)),
+        each(between(0.01, 4)),
         needs=[only_with("robustness")],
     )
 
@@ -121,9 +134,13 @@ class RobustnessOptions:
 class OutputOptions:
     """Output."""
 
-    results_dir: str = option("results", "the folder that holds the results' folders")
+    results_dir: str = option(
+        "results", "the folder that holds the results' folders", writable_folder
+    )
     name: str = option(
-        "", "name of the results' folder [RUN-best or RUN-latest, else the weights' file name]"
+        "",
+        "name of the results' folder [RUN-best or RUN-latest, else the weights' file name]",
+        if_given(file_name),
     )
     overwrite: bool = option(
         False, "replace results of other weights, another protocol or more test sets in that folder"
@@ -161,6 +178,4 @@ class EvalOptions(
             return NEEDED.format("--dataroot")
         if len(self.predictions) > 1 and self.calibrate_on:
             return "--calibrate_on belongs to one model: give one file to --predictions"
-        if set(self.name) & set("/\\\0") or self.name in (".", ".."):
-            return f"--name must be a plain folder name, not {self.name!r}"
         return None

@@ -6,14 +6,17 @@ import os
 import re
 from dataclasses import dataclass
 
-from options.declare import at_least, not_with, one_of, only_with, option
+from options.declare import at_least, between, not_with, one_of, only_with, option
 
 SCORING = not_with("predictions")  # for what concerns images, weights or the machine
+SEED = between(0, 2**32 - 1)  # what every generator of random numbers takes
+SIDE = between(1, 10_000)  # of a crop, in pixels: a larger one no memory holds
+MOST_PROCESSES = 1024
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
 def _device(value: str) -> str | None:
-    fits = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value)
+    fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", value)
     return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
 
 
@@ -39,7 +42,7 @@ class MachineOptions:
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
         "worker processes that read images; 0 reads in the main process",
-        at_least(0),
+        between(0, MOST_PROCESSES),
         needs=[SCORING],
     )
 

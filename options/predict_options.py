@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from options.declare import at_least, not_with, one_of, option
-from options.machine import ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.declare import not_with, one_of, option
+from options.machine import SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 
 
 def _threshold(value: str) -> str | None:
@@ -28,7 +28,7 @@ class InputOptions:
         None,
         "side of the centre crop [as the checkpoint says; the published weights say none: whole"
         " images]",
-        at_least(1),
+        SIDE,
         needs=[not_with("no_crop")],
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from options.declare import at_least, option
-from options.machine import SkipOptions
+from options.declare import at_least, between, option
+from options.machine import MOST_PROCESSES, SEED, SkipOptions
+from options.places import writable_file
 
 
 def _png(value: str) -> str | None:
     fits = value.endswith(".png") and os.path.basename(value) != ".png"
-    return None if fits else "must end in .png"
+    return writable_file(value) if fits else "must end in .png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +26,16 @@ class SpectraOptions(SkipOptions):
         2000, "of each label of a test set; of more, a random choice is taken", at_least(1)
     )
     size: int = option(
-        224, "side of the centre crop that is transformed; smaller images are left out", at_least(8)
+        224,
+        "side of the centre crop that is transformed; smaller images are left out",
+        between(8, 10_000),
     )
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
         "worker processes that read and transform images; 0 does it in the main process",
-        at_least(0),
+        between(0, MOST_PROCESSES),
     )
-    seed: int = option(0, "of the random choice", at_least(0))
+    seed: int = option(0, "of the random choice", SEED)
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""

@@ -19,12 +19,13 @@ from options.declare import (
     option,
     span,
 )
-from options.machine import ImageOptions, MachineOptions
+from options.machine import SEED, SIDE, ImageOptions, MachineOptions
+from options.places import writable_folder
 from options.source import PlainFolders
 
 
 def _freeze(value: str) -> str | None:
-    fits = re.fullmatch(r"none|backbone|stages:[1-9]\d*", value)
+    fits = re.fullmatch(r"none|backbone|stages:[1-9][0-9]{0,2}", value)
     return None if fits else "must be none, backbone, or stages:N with N from 1"
 
 
@@ -69,12 +70,14 @@ class RunOptions:
     )
     dry_run: bool = option(False, "print all options, the number of images and of steps, and end")
     name: str = option("experiment_name", "name of the run, and of its folder", file_name)
-    checkpoints_dir: str = option("./checkpoints", "the folder that holds the runs' folders")
+    checkpoints_dir: str = option(
+        "./checkpoints", "the folder that holds the runs' folders", writable_folder
+    )
     continue_train: bool = option(
         False, "go on with the run of this name where it stopped (or start it)"
     )
     overwrite: bool = option(False, "replace the run of this name")
-    seed: int = option(0, "all randomness follows from it", at_least(0))
+    seed: int = option(0, "all randomness follows from it", SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +136,9 @@ class DataOptions:
 class PreprocessingOptions:
     """Preprocessing and augmentation."""
 
-    loadSize: int = option(256, "resize the short side to this before all else", at_least(1))
+    loadSize: int = option(256, "resize the short side to this before all else", SIDE)
     cropSize: int = option(
-        224, "then crop to this: at random in training, the centre in validation", at_least(1)
+        224, "then crop to this: at random in training, the centre in validation", SIDE
     )
     rz_interp: tuple[str, ...] = option(
         ("bilinear",),
@@ -263,6 +266,9 @@ class TrainOptions(
 
     def conflict(self) -> str | None:
         """What is wrong with the options taken together, or None."""
+        folder = os.path.join(self.checkpoints_dir, self.name)
+        if wrong := writable_folder(folder):
+            return f"--name {self.name}: {folder} {wrong}"
         if self.cropSize > self.loadSize:
             return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
         if bool(self.real) != bool(self.fake):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from options.declare import at_least, not_with, option
-from options.machine import ImageOptions
+from options.declare import between, not_with, option
+from options.machine import MOST_PROCESSES, ImageOptions
+from options.places import writable_file
 from options.source import SourceOptions
 
 
 def _prefix(value: str) -> str | None:
     fits = not value or os.path.basename(value)
-    return None if fits else "must end in a file name, as in results/check/verify"
+    wrong = None if fits else "must end in a file name, as in results/check/verify"
+    return wrong or writable_file(f"{value or 'results/verify'}.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,6 @@ class VerifyOptions(ImageOptions, SourceOptions):
     processes: int = option(
         os.cpu_count() or 1,
         "worker processes that decode and hash images; 0 does it in the main process",
-        at_least(0),
+        between(0, MOST_PROCESSES),
         needs=[not_with("quick")],
     )

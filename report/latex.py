@@ -34,7 +34,7 @@ def latex(models: Sequence[Model]) -> str:
         columns.append(("published", rows_of[0], "published_"))
     lines = [
         f"% \\usepackage{{booktabs}} in the preamble. In brackets the {SPREAD} bootstrap interval.",
-        *(f"% {model.name}: {one_line(caption(model.about, model.scores))}" for model in models),
+        *(one_line(f"% {model.name}: {caption(model.about, model.scores)}") for model in models),
         "\\begin{tabular}{l" + "lr" * len(columns) + "}",
         "\\toprule",
         " & ".join(["", *(f"\\multicolumn{{2}}{{c}}{{{escape(c[0])}}}" for c in columns)]) + r" \\",
@@ -51,8 +51,8 @@ def latex(models: Sequence[Model]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    """Return the text as LaTeX prints it, in one line."""
+    return "".join(_SPECIAL.get(character, character) for character in one_line(text))
 
 
 def _line(name: str, columns: Sequence[tuple[str, dict[str, Row], str]]) -> str:

@@ -12,7 +12,13 @@ from options.benchmark_options import BenchmarkOptions, BenchOptions, ListingOpt
 from options.download_options import DownloadOptions
 from options.eval_options import EvalOptions
 from options.manifest_options import ManifestOptions
-from options.minibench_options import BuildOptions, GeneratorOptions, SheetOptions
+from options.minibench_options import (
+    BuildOptions,
+    CompareOptions,
+    GeneratorOptions,
+    SheetOptions,
+    SpreadOptions,
+)
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.spectra_options import SpectraOptions
@@ -27,6 +33,8 @@ COMMANDS = {
     "minibench/build.py": BuildOptions,
     "minibench/train_generators.py": GeneratorOptions,
     "minibench/contact_sheet.py": SheetOptions,
+    "minibench/spread.py": SpreadOptions,
+    "minibench/compare.py": CompareOptions,
     "report/spectra.py": SpectraOptions,
     "data/download.py": DownloadOptions,
     "data/verify.py": VerifyOptions,
@@ -106,6 +114,7 @@ def test_options_are_frozen() -> None:
         ("--lr 0", ["--lr", "above 0"]),
         ("--name a/b", ["--name", "a/b"]),
         ("--device gpu", ["--device", "auto"]),
+        ("--device cuda:999", ["--device", "cuda:N"]),
         ("--cropSize 300", ["--cropSize 300", "--loadSize 256"]),
         ("--pairs --batch_size 3", ["--batch_size", "even"]),
         ("--pairs --class_bal", ["--class_bal"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from tqdm import tqdm
@@ -31,3 +32,10 @@ def warn(text: str, everywhere: bool = False) -> None:
     if everywhere or _is_main():
         program = os.path.basename(sys.argv[0])
         tqdm.write(f"{program}: warning: {one_line(text)}", file=sys.stderr)
+
+
+def say_next(script: str, *argv: str) -> None:
+    """Print the command that comes next, to be copied into a shell where this one was started."""
+    python, here = sys.executable, os.getcwd() + os.sep
+    python = python.removeprefix(here) if python.startswith(here) else os.path.basename(python)
+    say(f"next: {one_line(shlex.join([python, script, *argv]))}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -18,6 +17,7 @@ from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import InputError
 from util.files import atomic_write
+from util.machine import versions
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
 PREVIOUS = "model_epoch_previous.pth"  # what LATEST was before
@@ -94,7 +94,7 @@ def write_about(
         "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
         "git_commit": _git_commit(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": versions(PACKAGES),
         "platform": platform.platform(),
         "seed": options["seed"],
         "data_fingerprint": data,
@@ -128,13 +128,6 @@ def read_json(path: str) -> dict[str, Any]:
 def now() -> str:
     """The time, to the second, with its offset from UTC."""
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _git_commit() -> str | None:

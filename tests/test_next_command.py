@@ -1,0 +1,65 @@
+"""A script that is done names the command that comes next, with paths that are there."""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+
+import pytest
+
+import eval as evaluation
+from options.eval_options import EvalOptions
+from options.parse import parse
+from tests.conftest import write_image
+from tests.toy_runs import run_training
+from util.console import say_next
+
+SHORT = ("--max_steps", 1, "--niter", 1)
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def test_training_ends_with_the_command_that_scores_its_test_sets(
+    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_training(toy, tmp_path / "with a space", *SHORT)
+    told = last_line(capsys)
+    assert told.startswith("next: ")
+    python, script, *argv = shlex.split(told.removeprefix("next: "))
+    assert "python" in python
+    assert script == "eval.py"
+    best = str(folder / "model_epoch_best.pth")
+    assert argv == ["--model_path", best, "--dataroot", str(toy / "test")]
+    more = ["--results_dir", str(tmp_path / "results"), "--device", "cpu", "--num_threads", "0"]
+    assert evaluation.main(parse(EvalOptions, [*argv, *more])) == 0
+    capsys.readouterr()
+    run_training(toy, tmp_path / "with a space", *SHORT, "--continue_train")
+    assert last_line(capsys) == told  # of a run that is finished, too
+    run_training(toy, tmp_path / "dry", *SHORT, "--dry_run")
+    assert "next: " not in capsys.readouterr().out
+
+
+def test_without_test_sets_it_says_what_is_wanted(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "val"):
+        for label in ("0_real", "1_fake"):
+            for number in range(4):
+                write_image(tmp_path / "data" / split / label / f"{number}.png", number)
+    run_training(tmp_path / "data", tmp_path, *SHORT)
+    assert last_line(capsys).endswith("--dataroot FOLDER_OF_TEST_SETS")
+
+
+def test_an_interpreter_below_this_folder_is_named_from_here(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for executable, shown in (
+        (f"{tmp_path}/.venv/bin/python", ".venv/bin/python"),
+        ("/somewhere/else/bin/python3", "python3"),
+    ):
+        monkeypatch.setattr("sys.executable", executable)
+        say_next("eval.py", "--name", "a b")
+        assert capsys.readouterr().out == f"next: {shown} eval.py --name 'a b'\n"
