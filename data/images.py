@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import stat
 import warnings
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError, features
 
 from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
 Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+_JPEG = ("JPEG", "MPO")  # MPO: JPEGs of cameras, with a preview
+# The endings that are read, and what PIL may call their content.
+FORMATS: dict[str, tuple[str, ...]] = {
+    ".png": ("PNG",),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), _JPEG),
+    ".bmp": ("BMP",),
+    ".gif": ("GIF",),
+    ".webp": ("WEBP",),
+    ".tif": ("TIFF",),
+    ".tiff": ("TIFF",),
+    ".ppm": ("PPM",),
+}
 # What a file may be, whatever its name ends in; PIL's other decoders (EPS starts a program) stay
 # out of reach of what comes from the web.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+DECODERS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
+INSTALL = {}  # endings that could be read, and what they want
+if "avif" in features.modules and features.check("avif"):
+    FORMATS[".avif"] = ("AVIF",)
+    DECODERS.append("AVIF")
+else:
+    INSTALL[".avif"] = "AVIF wants Pillow 11.3 or newer"
+if importlib.util.find_spec("pillow_heif"):
+    importlib.import_module("pillow_heif").register_heif_opener()
+    FORMATS |= {".heic": ("HEIF",), ".heif": ("HEIF",)}
+    DECODERS.append("HEIF")
+else:
+    INSTALL |= dict.fromkeys((".heic", ".heif"), "HEIC wants pip install pillow-heif")
+ENDINGS = tuple(FORMATS)
+MOST_BYTES = 1 << 32  # of a file: BMP and TIFF can't have more
 Image.MAX_IMAGE_PIXELS = None  # it is checked below, before anything is decoded
 warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; errors are told
 
@@ -32,33 +65,80 @@ class UnreadableImage(WorkError):
 
 
 def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Decode an image file into RGB, (height, width, 3), 0..255.
+    """Read and decode an image file: see `read_file` and `decode`."""
+    return decode(read_file(path), path, max_pixels)
+
+
+def read_file(path: str) -> bytes:
+    """Read a file. Raises UnreadableImage where it is missing or no regular file: a pipe would
+    wait for ever, and a device may never end.
+    """
+    with _opened(path) as file:
+        return file.read()
+
+
+def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode an image file's content into RGB, (height, width, 3), 0..255; `path` is for errors.
 
     As PIL's `.convert("RGB")`, which is what the reference does: grey and palette images become
     RGB, CMYK is converted, an alpha channel is dropped (not blended), the first frame of an
     animation is taken, and an EXIF rotation is *not* applied: the detector looks for traces in
     the pixel grid as it was stored. One difference: 16-bit grey is scaled to 8 bits, where PIL
-    would clip it to white. Raises UnreadableImage for files that are missing, damaged, cut
-    short, or that claim more than `max_pixels` pixels: decompression bombs.
+    would clip it to white. Raises UnreadableImage for files that are damaged, cut short, or that
+    claim more than `max_pixels` pixels: decompression bombs.
     """
+    with _told(path), Image.open(io.BytesIO(content), formats=DECODERS) as image:
+        if image.width * image.height > max_pixels:
+            raise UnreadableImage(
+                path,
+                f"holds {image.width}x{image.height} pixels, more than {max_pixels:,} in all"
+                " (--max_pixels)",
+            )
+        if image.mode == "F":
+            raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
+        if image.mode.startswith("I"):  # 16-bit grey: "I;16" and its kin, "I" in older PIL
+            grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
+            return np.repeat(grey[..., np.newaxis], 3, axis=2)
+        return np.asarray(image.convert("RGB"))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A regular file, open to be read. It is looked at again when it is open, and opening waits for
+    nobody: what is put in its place in between hangs nothing.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with _told(path), contextlib.ExitStack() as closing:
+        _require_regular(path, os.stat(path))  # first: to open a device may do something
+        descriptor = os.open(path, flags)
+        closing.callback(os.close, descriptor)
+        _require_regular(path, os.fstat(descriptor))
+        yield closing.enter_context(open(descriptor, "rb", closefd=False))
+
+
+def _require_regular(path: str, state: os.stat_result) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        raise UnreadableImage(path, "is no regular file")
+    if state.st_size > MOST_BYTES:
+        raise UnreadableImage(path, f"holds {state.st_size:,} bytes, more than {MOST_BYTES:,}")
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Turn whatever is raised into an UnreadableImage that says why."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise UnreadableImage(
-                    path,
-                    f"holds {image.width}x{image.height} pixels, more than {max_pixels:,} in all"
-                    " (--max_pixels)",
-                )
-            if image.mode == "F":
-                raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
-            if image.mode.startswith("I"):  # 16-bit grey: "I;16" and its kin, "I" in older PIL
-                grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
-                return np.repeat(grey[..., np.newaxis], 3, axis=2)
-            return np.asarray(image.convert("RGB"))
+        yield
     except UnreadableImage:
         raise
     except Exception as error:  # PIL's decoders raise nearly every kind of exception
-        raise UnreadableImage(path, f"cannot be read as an image ({error})") from error
+        reason: object = error
+        if isinstance(error, UnidentifiedImageError):  # which names a buffer in memory
+            reason = "cannot identify image file"
+            hint = INSTALL.get(os.path.splitext(path)[1].lower())
+            reason += f"; {hint}" if hint else ""
+        elif isinstance(error, OSError) and error.strerror:  # without the path once more
+            reason = error.strerror
+        raise UnreadableImage(path, f"cannot be read as an image ({reason})") from error
 
 
 class Header(NamedTuple):
@@ -75,24 +155,21 @@ class Header(NamedTuple):
 
 
 def read_header(path: str) -> Header:
-    """Read the head of an image file. Raises UnreadableImage where there is none to read; a file
-    that is cut short or damaged further on passes.
+    """Read the head of an image file. Raises UnreadableImage where there is none to read, or no
+    regular file; one that is cut short or damaged further on passes.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            tables = getattr(image, "quantization", None) or {}
-            return Header(
-                format=image.format or "",
-                mode=image.mode,
-                height=image.height,
-                width=image.width,
-                bits=_bits(image),
-                quantization=tuple(tuple(table) for table in tables.values()),
-                sampling=_sampling(image),
-                has_exif=bool({"exif", "Raw profile type exif"} & set(image.info)),
-            )
-    except Exception as error:  # as above
-        raise UnreadableImage(path, f"cannot be read as an image ({error})") from error
+    with _opened(path) as file, Image.open(file, formats=DECODERS) as image:
+        tables = getattr(image, "quantization", None) or {}
+        return Header(
+            format=image.format or "",
+            mode=image.mode,
+            height=image.height,
+            width=image.width,
+            bits=_bits(image),
+            quantization=tuple(tuple(table) for table in tables.values()),
+            sampling=_sampling(image),
+            has_exif=bool({"exif", "Raw profile type exif"} & set(image.info)),
+        )
 
 
 def _bits(image: Image.Image) -> int:
