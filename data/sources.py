@@ -13,13 +13,12 @@ from data.samples import (
     SPLITS,
     Samples,
     find_samples,
-    image_names,
     joined,
-    label_folders,
+    plain_images,
     set_folders,
-    subfolders,
 )
 from data.testsets import ORDER, REALS_OF
+from data.walk import Listing, label_folders, list_files, tell_left_out
 from util.errors import InputError
 
 
@@ -136,11 +135,13 @@ def joined_by_path(first: Samples, second: Samples) -> Samples:
 def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder")
-    folders = subfolders(root)
-    if not folders:
-        raise InputError(f"{root}: holds no test sets (no folders)")
+    (here,), left_out = list_files(root, recursive=False)
+    folders = here.folders
     if label_folders(folders):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
+    tell_left_out(root, Listing([], left_out))
+    if not folders:
+        raise InputError(f"{root}: holds no test sets (no folders)")
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
         raise InputError(f"{root}: holds the splits; the test sets are in {below}")
@@ -220,9 +221,7 @@ def _plain(folder: str, label: int) -> Samples:
     flag = ("--real", "--fake")[label]
     if not os.path.isdir(folder):
         raise InputError(f"{flag} {folder}: no such folder")
-    paths = sorted(os.fsencode(name) for name in image_names(folder))
-    if not paths:
-        raise InputError(f"{flag} {folder}: no images in it")
+    paths = plain_images(folder, f"{flag} {folder}")
     return Samples(folder, np.array(paths), np.full(len(paths), label, np.uint8))
 
 

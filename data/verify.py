@@ -83,12 +83,15 @@ def _compare(
 def _by_name(inventory: Inventory) -> list[Finding]:
     findings = [Finding("ignored", (), (path,), reason) for path, reason in inventory.ignored]
     findings += [Finding("outside", (), (path,)) for path in inventory.outside]
+    for name, path, twin in inventory.contrary:
+        findings.append(Finding("across_labels", (name,), (path, twin), "one folder by two names"))
     for group in inventory.groups:
         for name, size in zip(group.names, group.sizes, strict=True):
             if size == 0:
                 findings.append(Finding("empty", (group.set,), (group.prefix + name,)))
             elif size < 0:
-                detail = "a link to a file that is not there"
+                there = os.path.exists(os.path.join(inventory.root, group.prefix + name))
+                detail = "is no regular file" if there else "a link to a file that is not there"
                 findings.append(Finding("unreadable", (group.set,), (group.prefix + name,), detail))
     return findings
 
