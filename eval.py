@@ -47,7 +47,12 @@ def score_testsets(options: EvalOptions) -> int:
     """Score all test sets with one network, reporting after each; 1 where images are unreadable."""
     device = choose_device(options.device)
     testsets = find_testsets(
-        options.dataroot, options.testsets, options.split, options.real, options.fake
+        options.dataroot,
+        options.testsets,
+        options.split,
+        options.real,
+        options.fake,
+        options.val_fraction,
     )
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.overlap import refuse_both, with_label
 from data.samples import Samples
 from util.errors import InputError
 from util.files import atomic_write, csv_writer
@@ -36,7 +37,8 @@ class Manifest(NamedTuple):
     ) -> Samples:
         """The images of a split, a test set and some classes, sorted by path; "" and none: of all.
 
-        Raises InputError where there are none, or none of one of the classes.
+        Raises InputError where there are none, none of one of the classes, or one that is both real
+        and fake.
         """
         chosen = [
             index
@@ -52,6 +54,7 @@ class Manifest(NamedTuple):
         if not chosen:
             raise InputError(f"{self.path}: no rows of split {split or 'any'}")
         samples = self.samples.take(np.array(chosen))
+        refuse_both(with_label(samples, 1), with_label(samples, 0), self.path)
         return samples.take(np.argsort(samples.paths, kind="stable"))
 
 
@@ -82,8 +85,9 @@ def read_manifest(path: str) -> Manifest:
     if not labels:
         raise InputError(f"{path}: has no rows")
     paths = [os.fsencode(name) for name in columns["path"]]
-    if len(set(paths)) < len(paths):
-        twice = Counter(paths).most_common(1)[0][0]
+    plain = list(map(os.path.normpath, paths))  # one file has many spellings
+    if len(set(plain)) < len(plain):
+        twice = Counter(plain).most_common(1)[0][0]
         raise InputError(f"{path}: lists {os.fsdecode(twice)} more than once")
     root = os.path.dirname(path) or "."
     manifest = Manifest(

@@ -138,7 +138,8 @@ def at_most(samples: Samples, most: int, seed: int) -> Samples:
 
 def joined(first: Samples, second: Samples) -> Samples:
     """Both, one after the other; all paths relative to the root of `first`, or absolute."""
-    way = os.fsencode(os.path.relpath(second.root, first.root).replace(os.sep, "/") + "/")
+    roots = os.path.realpath(second.root), os.path.realpath(first.root)  # links have other parents
+    way = os.fsencode(os.path.relpath(*roots).replace(os.sep, "/") + "/")
     moved = [path if path.startswith(b"/") else way + path for path in second.paths.tolist()]
     paths = np.array([*first.paths.tolist(), *moved])
     return Samples(first.root, paths, np.concatenate([first.labels, second.labels]))
@@ -182,12 +183,12 @@ def _require_label_folders(
     """Raise InputError where a class has no label folders, or one label only."""
     above = {its.path: label_folders(its.folders) for its in listing.directories}
     holders = [its.path for its in listing.directories if not its.label_folder and above[its.path]]
-    folders = subfolders(root)
+    folders = listing.directories[0].folders
     tops = classes or ([""] if label_folders(folders) else folders) or [""]
     passed = {left_out.path for left_out in listing.left_out if left_out.reason == TWICE}
     for name in tops:
-        top = f"{name}/" if name else ""
-        if not any(path.startswith(top) for path in (*holders, *passed)):
+        start = f"{name}/" if name else ""
+        if not any(path.startswith(start) for path in (*holders, *passed)):
             folder = os.path.join(root, name)
             raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
     for path in holders:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from options.declare import Condition, above, at_least, between, each, not_with, only_with, option
 from options.machine import SCORING, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
-from options.source import NEEDED, PlainFolders
+from options.source import NEEDED, PART, PlainFolders
 
 
 def _encoder(value: str) -> str | None:
@@ -28,8 +28,9 @@ class InputOptions:
     split: str = option(
         "",
         "only images below folders of this name (GenImage: val), or a manifest's rows of this split"
-        " [test, where it has that]",
-        needs=[SCORING, not_with("fake")],
+        " [test, where it has that]; val, of --real and --fake and of a manifest without splits:"
+        " those that training held out",
+        needs=[SCORING, PART],
     )
     testsets: tuple[str, ...] = option(
         (), "test sets to score; empty: every one found", needs=[not_with("fake")]
