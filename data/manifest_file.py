@@ -13,8 +13,9 @@ import numpy as np
 
 from data.overlap import refuse_both, with_label
 from data.samples import Samples
+from options.declare import file_name
 from util.errors import InputError
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
 LABEL_NAMES = {"0": 0, "1": 1, "real": 0, "fake": 1}
@@ -68,18 +69,24 @@ def read_manifest(path: str) -> Manifest:
     read = _json_lines if path.endswith(".jsonl") else _csv_rows
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     labels: list[int] = []
+    plain_names = {""}
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open_csv(path) as file:
             for number, row in read(path, file):
                 label = LABEL_NAMES.get(str(row["label"]).lower())
-                if label is None or not row["path"]:
+                if label is None or not row["path"] or "\0" in str(row["path"]):
                     raise InputError(
                         f"{path}: row {number}: has label {row['label']!r} and path"
                         f" {row['path']!r}; wants a path, and 0 (real) or 1 (fake)"
                     )
                 labels.append(label)
                 for name, values in columns.items():
-                    values.append(str(row.get(name) or ""))
+                    cell = row.get(name)
+                    values.append("" if cell is None else str(cell))
+                testset = columns["testset"][-1]  # it will be a folder's name
+                if testset not in plain_names and (wrong := file_name(testset)):
+                    raise InputError(f"{path}: row {number}: testset {testset!r} {wrong}")
+                plain_names.add(testset)
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a manifest ({error})") from error
     if not labels:
@@ -122,6 +129,8 @@ def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
 def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
+    if wrong := wrong_separator(header):
+        raise InputError(f"{path}: {wrong}")
     if missing := [name for name in ("path", "label") if name not in header]:
         raise InputError(f"{path}: has no column {missing[0]}; wants {', '.join(COLUMNS)}")
     for row in reader:
