@@ -62,7 +62,12 @@ def score_testsets(options: EvalOptions) -> int:
     # what is scored, by what, and how
     device = choose_device(options.device)
     testsets = find_testsets(
-        options.dataroot, options.testsets, options.split, options.real, options.fake
+        options.dataroot,
+        options.testsets,
+        options.split,
+        options.real,
+        options.fake,
+        options.val_fraction,
     )
     refuse_reserved(testsets)
     weights = read_weights(options.model_path)

@@ -25,11 +25,14 @@ def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
     with bar:
         for name, samples in sets.items():
             split = name if name in SPLITS else "test"
-            way = os.path.relpath(samples.root, folder).replace(os.sep, "/")
+            way = os.path.relpath(samples.root, folder)
+            real = os.path.relpath(os.path.realpath(samples.root), os.path.realpath(folder))
+            way = real if way.startswith("..") else way  # ".." of a link is its target's
             for index, label in enumerate(samples.labels.tolist()):
                 path = samples.relative(index)
+                base = real if path.startswith("../") else way
                 row = {
-                    "path": os.path.normpath(os.path.join(way, path)).replace(os.sep, "/"),
+                    "path": os.path.normpath(os.path.join(base, path)).replace(os.sep, "/"),
                     "label": label,
                     "testset": name.removeprefix("test/") if split == "test" else "",
                     "class": class_of(path),
@@ -49,7 +52,7 @@ def write(options: ManifestOptions) -> None:
     if os.path.exists(options.out) and not options.overwrite:
         raise InputError(f"--out {options.out}: is there already; add --overwrite to replace it")
     dataroot = options.dataroot[0] if options.dataroot else ""
-    sets = everything(dataroot, options.split, options.real, options.fake)
+    sets = everything(dataroot, options.split, options.real, options.fake, options.val_fraction)
     count = write_manifest(options.out, rows(sets, os.path.dirname(options.out) or "."))
     say(f"{options.out}: {count:,} images in {len(sets)} sets")
 

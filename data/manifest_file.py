@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.overlap import refuse_both, with_label
 from data.samples import Samples
+from options.declare import file_name
 from util.errors import InputError
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
 LABEL_NAMES = {"0": 0, "1": 1, "real": 0, "fake": 1}
@@ -36,7 +38,8 @@ class Manifest(NamedTuple):
     ) -> Samples:
         """The images of a split, a test set and some classes, sorted by path; "" and none: of all.
 
-        Raises InputError where there are none, or none of one of the classes.
+        Raises InputError where there are none, none of one of the classes, or one that is both real
+        and fake.
         """
         chosen = [
             index
@@ -52,6 +55,7 @@ class Manifest(NamedTuple):
         if not chosen:
             raise InputError(f"{self.path}: no rows of split {split or 'any'}")
         samples = self.samples.take(np.array(chosen))
+        refuse_both(with_label(samples, 1), with_label(samples, 0), self.path)
         return samples.take(np.argsort(samples.paths, kind="stable"))
 
 
@@ -65,25 +69,32 @@ def read_manifest(path: str) -> Manifest:
     read = _json_lines if path.endswith(".jsonl") else _csv_rows
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     labels: list[int] = []
+    plain_names = {""}
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open_csv(path) as file:
             for number, row in read(path, file):
                 label = LABEL_NAMES.get(str(row["label"]).lower())
-                if label is None or not row["path"]:
+                if label is None or not row["path"] or "\0" in str(row["path"]):
                     raise InputError(
                         f"{path}: row {number}: has label {row['label']!r} and path"
                         f" {row['path']!r}; wants a path, and 0 (real) or 1 (fake)"
                     )
                 labels.append(label)
                 for name, values in columns.items():
-                    values.append(str(row.get(name) or ""))
+                    cell = row.get(name)
+                    values.append("" if cell is None else str(cell))
+                testset = columns["testset"][-1]  # it will be a folder's name
+                if testset not in plain_names and (wrong := file_name(testset)):
+                    raise InputError(f"{path}: row {number}: testset {testset!r} {wrong}")
+                plain_names.add(testset)
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a manifest ({error})") from error
     if not labels:
         raise InputError(f"{path}: has no rows")
     paths = [os.fsencode(name) for name in columns["path"]]
-    if len(set(paths)) < len(paths):
-        twice = Counter(paths).most_common(1)[0][0]
+    plain = list(map(os.path.normpath, paths))  # one file has many spellings
+    if len(set(plain)) < len(plain):
+        twice = Counter(plain).most_common(1)[0][0]
         raise InputError(f"{path}: lists {os.fsdecode(twice)} more than once")
     root = os.path.dirname(path) or "."
     manifest = Manifest(
@@ -118,6 +129,8 @@ def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
 def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
+    if wrong := wrong_separator(header):
+        raise InputError(f"{path}: {wrong}")
     if missing := [name for name in ("path", "label") if name not in header]:
         raise InputError(f"{path}: has no column {missing[0]}; wants {', '.join(COLUMNS)}")
     for row in reader:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from data.images import ENDINGS
+from data.walk import (
+    GENIMAGE_LABELS,
+    LABELS,
+    TWICE,
+    LeftOut,
+    Listing,
+    label_folders,
+    list_files,
+    subfolders,
+    tell_left_out,
+)
 from util.errors import InputError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-LABELS = {"0_real": 0, "1_fake": 1}
 SPLITS = ("train", "val")
-GENIMAGE_LABELS = {"nature": 0, "ai": 1}  # label folders only where both lie side by side
 
 
 class Samples(NamedTuple):
@@ -40,20 +49,6 @@ class Samples(NamedTuple):
         return Samples(self.root, self.paths[indices], self.labels[indices])
 
 
-def is_image_name(name: str) -> bool:
-    """By the ending, in any case; hidden files and the `._*` of macOS archives are no images."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
-
-
-def image_names(folder: str) -> Iterator[str]:
-    """Paths of the images at any depth below `folder`, relative to it, "/" between parts."""
-    for directory, folders, names in _walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        # most names end in a known ending as it stands, which is quick to see
-        images = [n for n in names if (n.endswith(ENDINGS) and n[0] != ".") or is_image_name(n)]
-        yield from [directory + name for name in images] if directory else images
-
-
 def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = True) -> Samples:
     """List the images below the folders `classes` of `root` (none named: below all of them).
 
@@ -66,13 +61,26 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     for name in classes:
         if not os.path.isdir(os.path.join(root, name)):
             raise InputError(f"--classes: no folder {name} in {root}; {_found(root)}")
+    starts = [f"{name}/" for name in dict.fromkeys(classes)] or [""]
+    listing = list_files(root, starts)
+    for left_out in listing.left_out:
+        if wrong := both_ways(left_out):
+            raise InputError(f"{os.path.join(root, left_out.path).rstrip('/')}: {wrong}")
+    tell_left_out(root, listing)
+    _require_label_folders(root, classes, listing, both_labels)
     found: dict[str, list[str]] = {}  # a label folder with "/" at its end -> the images below it
-    for name in dict.fromkeys(classes) or _classes(root):
-        for folder in _label_folders(root, name, both_labels):
-            images = list(image_names(os.path.join(root, folder)))
-            if not images:
-                raise InputError(f"{os.path.join(root, folder)}: no images ({' '.join(ENDINGS)})")
-            found.setdefault(f"{folder}/", []).extend(images)
+    for path, label_folder, _, images, _ in listing.directories:
+        if label_folder:
+            below = path[len(label_folder) :]
+            found.setdefault(label_folder, []).extend(
+                [below + name for name in images] if below else images
+            )
+    passed = {its.path for its in listing.left_out if its.reason == TWICE}  # listed elsewhere
+    for folder in [folder for folder, images in found.items() if not images]:
+        if not any(path.startswith(folder) for path in passed):
+            place = os.path.join(root, folder).rstrip("/")
+            raise InputError(f"{place}: no images ({' '.join(ENDINGS)})")
+        del found[folder]
     # Folder by folder, in their order, is the order of all paths. Many names joined are prefixed
     # and encoded at once, at a fraction of the cost of one path at a time.
     folders = sorted(found)
@@ -85,12 +93,6 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     counts = [len(found[folder]) for folder in folders]
     labels = np.repeat(np.array([label_of(f) for f in folders], np.uint8), counts)
     return Samples(root, np.array(paths), labels)
-
-
-def label_folders(names: Sequence[str]) -> dict[str, int]:
-    """Which of the folders `names`, that lie side by side, hold real (0) and fake (1) images."""
-    found = {name: LABELS[name] for name in names if name in LABELS}
-    return found or (GENIMAGE_LABELS if set(names) >= set(GENIMAGE_LABELS) else {})
 
 
 def label_of(folder: str) -> int:
@@ -135,7 +137,8 @@ def at_most(samples: Samples, most: int, seed: int) -> Samples:
 
 def joined(first: Samples, second: Samples) -> Samples:
     """Both, one after the other; all paths relative to the root of `first`, or absolute."""
-    way = os.fsencode(os.path.relpath(second.root, first.root).replace(os.sep, "/") + "/")
+    roots = os.path.realpath(second.root), os.path.realpath(first.root)  # links have other parents
+    way = os.fsencode(os.path.relpath(*roots).replace(os.sep, "/") + "/")
     moved = [path if path.startswith(b"/") else way + path for path in second.paths.tolist()]
     paths = np.array([*first.paths.tolist(), *moved])
     return Samples(first.root, paths, np.concatenate([first.labels, second.labels]))
@@ -146,43 +149,41 @@ def fingerprint(samples: Samples) -> str:
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
 
 
-def _classes(root: str) -> list[str]:
-    """The class folders of `root`, or "" where it holds 0_real or 1_fake itself."""
-    folders = subfolders(root)
-    return [""] if label_folders(folders) else folders or [""]
+def both_ways(left_out: LeftOut) -> str:
+    """What is wrong where a folder is met again under the other label; "" where it is not."""
+    own, twin = left_out.label_folder, left_out.twin
+    if (
+        left_out.reason != TWICE
+        or not own
+        or not twin
+        or label_of(own) == label_of(twin.label_folder)
+    ):
+        return ""
+    return (
+        f"is the folder {twin.path.rstrip('/')}, so that its images would be both real and fake;"
+        " take the link away"
+    )
 
 
-def _label_folders(root: str, name: str, both_labels: bool) -> list[str]:
-    """The label folders at any depth below a class, as paths relative to `root`."""
-    found: dict[str, list[str]] = {}  # folder -> the label folders in it
-    prefix = f"{name}/" if name else ""
-    for directory, folders, _ in _walk(os.path.join(root, name)):
-        labels = sorted(label_folders(folders))
-        if labels:
-            found[prefix + directory] = labels
-        folders[:] = [f for f in folders if f not in labels and not f.startswith(".")]
-    if not found:
-        folder = os.path.join(root, name)
-        raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
-    for directory, labels in found.items():
-        if both_labels and len(labels) < len(LABELS):
-            (missing,) = set(LABELS) - set(labels)
-            folder = os.path.join(root, directory)
+def _require_label_folders(
+    root: str, classes: Sequence[str], listing: Listing, both_labels: bool
+) -> None:
+    """Raise InputError where a class has no label folders, or one label only."""
+    above = {its.path: label_folders(its.folders) for its in listing.directories}
+    holders = [its.path for its in listing.directories if not its.label_folder and above[its.path]]
+    folders = listing.directories[0].folders
+    tops = classes or ([""] if label_folders(folders) else folders) or [""]
+    passed = {left_out.path for left_out in listing.left_out if left_out.reason == TWICE}
+    for name in tops:
+        start = f"{name}/" if name else ""
+        if not any(path.startswith(start) for path in (*holders, *passed)):
+            folder = os.path.join(root, name)
+            raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
+    for path in holders:
+        if both_labels and len(above[path]) < len(LABELS):
+            (missing,) = set(LABELS) - set(above[path])
+            folder = os.path.join(root, path).rstrip("/")
             raise InputError(f"{folder}: no folder {missing} in it; {_found(folder)}")
-    return [directory + label for directory, labels in found.items() for label in labels]
-
-
-def _walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As os.walk, the directory relative to `folder`: "" or ending in "/"."""
-    for directory, folders, names in os.walk(folder, followlinks=True):
-        below = os.path.relpath(directory, folder).replace(os.sep, "/")
-        yield "" if below == "." else below + "/", folders, names
-
-
-def subfolders(folder: str) -> list[str]:
-    """The names of the folders in `folder`, hidden ones left out."""
-    with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 
 
 def _found(folder: str) -> str:
@@ -223,14 +224,25 @@ def find_images(paths: Sequence[str], recursive: bool) -> Samples:
     images: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            names = image_names(path) if recursive else filter(is_image_name, os.listdir(path))
-            found = sorted(names)
-            if not found:
-                hint = "" if recursive else "; --recursive looks in its subfolders, too"
-                raise InputError(f"{path}: no images in this folder ({' '.join(ENDINGS)}){hint}")
-            images += [os.path.join(path, name) for name in found]
+            hint = "" if recursive else "; --recursive looks in its subfolders, too"
+            names = plain_images(path, path, hint, recursive)
+            images += [os.path.join(path, os.fsdecode(name)) for name in names]
         elif os.path.exists(path):
             images.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
     return Samples("", np.array([os.fsencode(i) for i in images]), np.zeros(len(images), np.uint8))
+
+
+def plain_images(folder: str, told: str, hint: str = "", recursive: bool = True) -> list[bytes]:
+    """The paths of the images in a folder, at any depth and whatever its folders are called,
+    relative to it and sorted. Raises InputError, which begins with `told`, where there are none.
+    """
+    listing = list_files(folder, labelled=False, recursive=recursive)
+    tell_left_out(folder, listing, labelled=False)
+    names = sorted(
+        os.fsencode(its.path + name) for its in listing.directories for name in its.images
+    )
+    if not names:
+        raise InputError(f"{told}: no images in it ({' '.join(ENDINGS)}){hint}")
+    return names

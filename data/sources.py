@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.held_out import hold_out, part_of, require_both_labels
 from data.manifest_file import Manifest, read_manifest
+from data.overlap import refuse_both, shared_image, with_label
 from data.samples import (
     SPLITS,
     Samples,
     find_samples,
-    image_names,
     joined,
-    label_folders,
+    plain_images,
     set_folders,
-    subfolders,
 )
 from data.testsets import ORDER, REALS_OF
+from data.walk import Listing, label_folders, list_files, subfolders, tell_left_out
 from util.errors import InputError
 
 
@@ -40,29 +40,38 @@ def training_images(
     """
     if fakes:
         return hold_out(_plain_pair(real, fakes), val_fraction)
-    if not os.path.isfile(dataroot):
+    if os.path.isfile(dataroot):
+        manifest = read_manifest(dataroot)
+        if not any(manifest.splits):
+            return hold_out(manifest.select(classes=classes), val_fraction)
+        train, val = (manifest.select(split=split, classes=classes) for split in splits)
+        for split, samples in zip(splits, (train, val), strict=True):
+            require_both_labels(samples, f"{dataroot}: split {split}")
+    else:
         train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
-        return train, val
-    manifest = read_manifest(dataroot)
-    if not any(manifest.splits):
-        return hold_out(manifest.select(classes=classes), val_fraction)
-    train, val = (manifest.select(split=split, classes=classes) for split in splits)
-    for split, samples in zip(splits, (train, val), strict=True):
-        _require_both_labels(samples, f"{dataroot}: split {split}")
+    if path := shared_image(train, val):
+        raise InputError(
+            f"--train_split {splits[0]} and --val_split {splits[1]}: {path} is in both; give two"
+            " that have no image in common"
+        )
     return train, val
 
 
-def hold_out(samples: Samples, fraction: float) -> tuple[Samples, Samples]:
-    """All images but a share, and that share, chosen by a hash of their names without endings: the
-    same on every machine, and images of one name stay together.
+def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
+    """The training images of another data set, to be replayed beside `train`. The real ones may be
+    among those; raises InputError where a fake is, or where one is in `val`.
     """
-    names = [os.path.splitext(os.path.basename(path))[0] for path in samples.paths.tolist()]
-    draws = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
-    is_out = np.array([int.from_bytes(draw, "big") < fraction * 2**64 for draw in draws])
-    parts = samples.take(np.flatnonzero(~is_out)), samples.take(np.flatnonzero(is_out))
-    for part in parts:
-        _require_both_labels(part, f"--val_fraction {fraction:g} of {len(names)} images")
-    return parts
+    old, _ = training_images(root, splits)
+    if path := (
+        shared_image(with_label(old, 1), train)
+        or shared_image(with_label(old, 0), with_label(train, 1))
+        or shared_image(old, val)
+    ):
+        raise InputError(
+            f"--replay_root {root}: {path} is among the images of --dataroot (or --real and"
+            " --fake), too; give the data set that the weights of --init were trained on"
+        )
+    return old
 
 
 def find_testsets(
@@ -71,19 +80,22 @@ def find_testsets(
     split: str = "",
     real: str = "",
     fakes: Sequence[str] = (),
+    val_fraction: float = 0.1,
 ) -> dict[str, Samples]:
     """The test sets by name: the folders of `dataroot`, or those `wanted`; one alone where it holds
     label folders itself; those of a manifest; or each of the plain folders `fakes`.
 
     `split` leaves out all but the images below folders of this name, or of a manifest's rows of
-    this split (by default "test", where it has that). Sets of fakes alone get their reals from
-    `real` or, where the set is known, from its neighbour. Raises InputError for a folder without
-    labels or images, for a set that is not there, and for one of several splits.
+    this split (by default "test", where it has that); of plain folders, and of a manifest without
+    splits, "train" and "val" are what training with the same `val_fraction` takes and holds out.
+    Sets of fakes alone get their reals from `real` or, where the set is known, from its neighbour.
+    Raises InputError for a folder without labels or images, for a set that is not there, for one of
+    several splits, and for an image that is both real and fake.
     """
     if fakes:
         found = _by_name(fakes)
     elif os.path.isfile(dataroot):
-        found = _of_manifest(read_manifest(dataroot), wanted, split)
+        found = _of_manifest(read_manifest(dataroot), wanted, split, val_fraction)
     else:
         found = _of_folder(dataroot, wanted)
         found = {name: _of_split(samples, split) for name, samples in found.items()}
@@ -94,6 +106,8 @@ def find_testsets(
             name: joined_by_path(samples, reals) if samples.labels.all() else samples
             for name, samples in found.items()
         }
+    if fakes and split:
+        found = {name: part_of(its, split, val_fraction, name) for name, its in found.items()}
     return found
 
 
@@ -101,26 +115,29 @@ def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     """Return the test sets of `dataroot` that are not `wanted`; none, where all are (empty)."""
     if not wanted or not os.path.exists(dataroot):
         return []
-    names = (
-        set(read_manifest(dataroot).testsets) if os.path.isfile(dataroot) else subfolders(dataroot)
-    )
+    is_manifest = os.path.isfile(dataroot)
+    names = read_manifest(dataroot).testsets if is_manifest else subfolders(dataroot)
     return sorted(set(names) - set(wanted) - set(REALS_OF.values()) - {""})
 
 
 def everything(
-    dataroot: str, split: str = "", real: str = "", fakes: Sequence[str] = ()
+    dataroot: str,
+    split: str = "",
+    real: str = "",
+    fakes: Sequence[str] = (),
+    val_fraction: float = 0.1,
 ) -> dict[str, Samples]:
     """All images by set: "train", "val" and "test/<name>" where `dataroot` holds the splits, else
     its test sets by name. A set may lack one label. Raises InputError where nothing is found.
     """
     if fakes:
-        return find_testsets(dataroot, (), split, real, fakes)
+        return find_testsets(dataroot, (), split, real, fakes, val_fraction)
     if os.path.isfile(dataroot):
         manifest = read_manifest(dataroot)
         splits = [name for name in SPLITS if name in manifest.splits]
         found = {name: manifest.select(split=name) for name in splits}
         if set(manifest.splits) - set(splits):
-            tests = find_testsets(dataroot, (), split, real)
+            tests = find_testsets(dataroot, (), split, real, (), val_fraction)
             found |= {f"test/{name}" if splits else name: its for name, its in tests.items()}
         return found
     folders = set_folders(dataroot, ORDER)
@@ -137,20 +154,23 @@ def everything(
     return found
 
 
-def joined_by_path(first: Samples, second: Samples) -> Samples:
-    """Both in one, sorted by path."""
-    both = joined(first, second)
+def joined_by_path(fakes: Samples, reals: Samples) -> Samples:
+    """Both in one, sorted by path. Raises InputError where an image is in both."""
+    refuse_both(fakes, reals, f"--real {reals.root}")
+    both = joined(fakes, reals)
     return both.take(np.argsort(both.paths, kind="stable"))
 
 
 def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder")
-    folders = subfolders(root)
-    if not folders:
-        raise InputError(f"{root}: holds no test sets (no folders)")
+    (here,), left_out = list_files(root, recursive=False)
+    folders = here.folders
     if label_folders(folders):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
+    tell_left_out(root, Listing([], left_out))
+    if not folders:
+        raise InputError(f"{root}: holds no test sets (no folders)")
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
         raise InputError(f"{root}: holds the splits; the test sets are in {below}")
@@ -182,8 +202,11 @@ def _of_split(samples: Samples, split: str) -> Samples:
     return samples.take(kept)
 
 
-def _of_manifest(manifest: Manifest, wanted: Sequence[str], split: str) -> dict[str, Samples]:
-    split = split or ("test" if "test" in manifest.splits else "")
+def _of_manifest(
+    manifest: Manifest, wanted: Sequence[str], split: str, val_fraction: float
+) -> dict[str, Samples]:
+    part = split if split in SPLITS and not any(manifest.splits) else ""
+    split = "" if part else split or ("test" if "test" in manifest.splits else "")
     if not split and len(set(manifest.splits)) > 1:
         raise InputError(
             f"{manifest.path}: has rows of the splits {', '.join(sorted(set(manifest.splits)))};"
@@ -200,7 +223,15 @@ def _of_manifest(manifest: Manifest, wanted: Sequence[str], split: str) -> dict[
         raise InputError(f"--split {split}: no rows of it in {manifest.path}")
     _require_all(wanted, names, manifest.path)
     stem = os.path.splitext(os.path.basename(manifest.path))[0]
-    return {name or stem: manifest.select(split=split, testset=name) for name in wanted or names}
+    if {"", stem} <= set(names):
+        raise InputError(
+            f"{manifest.path}: rows without a testset are called {stem}, as another testset is;"
+            " name them, or rename the file"
+        )
+    found = {name or stem: manifest.select(split=split, testset=name) for name in wanted or names}
+    if part:
+        found = {name: part_of(its, part, val_fraction, name) for name, its in found.items()}
+    return found
 
 
 def _with_known_reals(
@@ -219,9 +250,14 @@ def _with_known_reals(
 
 
 def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
-    samples = _plain(real, 0)
+    reals = _plain(real, 0)
+    samples = reals
     for folder in fakes:
-        samples = joined(samples, _plain(folder, 1))
+        new = _plain(folder, 1)
+        refuse_both(new, reals, f"--real {real} and --fake {folder}")
+        if path := shared_image(new, samples):
+            raise InputError(f"--fake {folder}: {path} is in another of these folders, too")
+        samples = joined(samples, new)
     return samples
 
 
@@ -230,9 +266,7 @@ def _plain(folder: str, label: int) -> Samples:
     flag = ("--real", "--fake")[label]
     if not os.path.isdir(folder):
         raise InputError(f"{flag} {folder}: no such folder")
-    paths = sorted(os.fsencode(name) for name in image_names(folder))
-    if not paths:
-        raise InputError(f"{flag} {folder}: no images in it")
+    paths = plain_images(folder, f"{flag} {folder}")
     return Samples(folder, np.array(paths), np.full(len(paths), label, np.uint8))
 
 
@@ -244,9 +278,3 @@ def _by_name(fakes: Sequence[str]) -> dict[str, Samples]:
             raise InputError(f"--fake {folder}: two of these folders are called {name}")
         found[name] = _plain(folder, 1)
     return found
-
-
-def _require_both_labels(samples: Samples, where: str) -> None:
-    for label, name in enumerate(("real", "fake")):
-        if not (samples.labels == label).any():
-            raise InputError(f"{where}: no {name} images among them")

@@ -28,15 +28,16 @@ def check(
     real: str = "",
     fakes: tuple[str, ...] = (),
     max_pixels: int = MAX_PIXELS,
+    val_fraction: float = 0.1,
 ) -> Report:
     """Check the sets of `root`, or those `wanted`. `quick`: names and counts alone; by 0
-    processes: in this one. `split`, `real` and `fakes` as in data/sources.py. Raises InputError
+    processes: in this one. The others as in data/sources.py. Raises InputError
     where there is nothing to check.
     """
     if os.path.isfile(root):
         refuse_stale(read_manifest(root), every=1)
     if split or real or fakes or os.path.isfile(root):
-        sets = everything(root, split, real, fakes)
+        sets = everything(root, split, real, fakes, val_fraction)
         if lost := sorted(set(wanted) - {name.removeprefix("test/") for name in sets}):
             raise InputError(f"--sets: no set {lost[0]} in {root}; it holds {', '.join(sets)}")
         chosen = [name for name in sets if not wanted or name.removeprefix("test/") in wanted]
@@ -83,12 +84,15 @@ def _compare(
 def _by_name(inventory: Inventory) -> list[Finding]:
     findings = [Finding("ignored", (), (path,), reason) for path, reason in inventory.ignored]
     findings += [Finding("outside", (), (path,)) for path in inventory.outside]
+    for name, path, twin in inventory.contrary:
+        findings.append(Finding("across_labels", (name,), (path, twin), "one folder by two names"))
     for group in inventory.groups:
         for name, size in zip(group.names, group.sizes, strict=True):
             if size == 0:
                 findings.append(Finding("empty", (group.set,), (group.prefix + name,)))
             elif size < 0:
-                detail = "a link to a file that is not there"
+                there = os.path.exists(os.path.join(inventory.root, group.prefix + name))
+                detail = "is no regular file" if there else "a link to a file that is not there"
                 findings.append(Finding("unreadable", (group.set,), (group.prefix + name,), detail))
     return findings
 
@@ -195,6 +199,7 @@ def main() -> int:
         options.real,
         options.fake,
         options.max_pixels,
+        options.val_fraction,
     )
     save(report, prefix)
     print(as_text(report))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+LONGEST_NAME = 200  # bytes; file systems take 255, and something is added
 Check = Callable[[Any], "str | None"]  # a value -> what is wrong with it, or None
 
 
@@ -129,6 +131,12 @@ def span(low: float, high: float) -> Check:
 
 
 def file_name(value: str) -> str | None:
-    """A name that stays inside the folder it is joined to."""
-    fits = value not in ("", ".", "..") and not set(value) & set("/\\\0")
-    return None if fits else "must be a plain folder name without slashes"
+    """A name that stays inside the folder it is joined to, on any system."""
+    fits = value.strip() not in ("", ".", "..") and not set(value) & set("/\\\0")
+    fits = fits and not re.match("[A-Za-z]:", value)  # a drive of Windows
+    fits = fits and len(value.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
+    return (
+        None
+        if fits
+        else f"must be a plain folder name: no slashes, no drive, up to {LONGEST_NAME} bytes"
+    )

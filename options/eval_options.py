@@ -18,7 +18,7 @@ from options.declare import (
 )
 from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 from options.places import writable_folder
-from options.source import NEEDED, PlainFolders
+from options.source import NEEDED, PART, PlainFolders
 
 
 def _encoder(value: str) -> str | None:
@@ -39,8 +39,9 @@ class InputOptions:
     split: str = option(
         "",
         "only images below folders of this name (GenImage: val), or a manifest's rows of this split"
-        " [test, where it has that]",
-        needs=[SCORING, not_with("fake")],
+        " [test, where it has that]; val, of --real and --fake and of a manifest without splits:"
+        " those that training held out",
+        needs=[SCORING, PART],
     )
     testsets: tuple[str, ...] = option(
         (), "test sets to score; empty: every one found", needs=[not_with("fake")]

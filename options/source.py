@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-from options.declare import not_with, option
+from options.declare import Condition, between, not_with, option
 from options.machine import SCORING
 
 NEEDED = "{} is needed: a folder or a manifest (or --fake, a plain folder)"
+PARTS = ("train", "val")  # of images without splits: what training takes, and holds out
+PART = Condition(
+    lambda o: not o.fake or o.split in ("", *PARTS),
+    f"with --fake, unless it is {' or '.join(PARTS)}",
+)
+_CHOSEN = Condition(  # train.py, which has no --split, takes both
+    lambda o: getattr(o, "split", PARTS[0]) in PARTS, f"without --split {' or '.join(PARTS)}"
+)
+_HELD_OUT = Condition(
+    lambda o: o.fake or not os.path.isdir("".join(o.dataroot)), "with a folder as the data set"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +33,13 @@ class PlainFolders:
         needs=[SCORING],
     )
     fake: tuple[str, ...] = option((), "folders of generated images, likewise", needs=[SCORING])
+    val_fraction: float = option(
+        0.1,
+        "share of the images that training holds out for validation (--split val chooses them), of"
+        " --real and --fake, which take the data set's place, and of a manifest without splits",
+        between(0.001, 0.9),
+        needs=[SCORING, _CHOSEN, _HELD_OUT],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +54,9 @@ class SourceOptions(PlainFolders):
     )
     split: str = option(
         "",
-        "only images below folders of this name, or rows of this split [all]",
-        needs=[not_with("fake")],
+        "only images below folders of this name, or rows of this split [all]; of --real and --fake,"
+        " train or val",
+        needs=[PART],
     )
 
     def conflict(self) -> str | None:

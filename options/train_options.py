@@ -30,9 +30,6 @@ def _freeze(value: str) -> str | None:
 
 
 _SPLITS = Condition(lambda o: not o.fake or o.replay_root, "with --fake and no --replay_root")
-_HELD_OUT = Condition(
-    lambda o: o.fake or not os.path.isdir(o.dataroot), "with a folder of splits as --dataroot"
-)
 _MORE_THAN_HEAD = Condition(
     lambda o: o.head_lr is None or o.freeze != "backbone", "with --head_lr and --freeze backbone"
 )
@@ -92,13 +89,6 @@ class DataOptions:
     )
     val_split: str = option("val", "folder of validation images inside --dataroot", needs=[_SPLITS])
     classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
-    val_fraction: float = option(
-        0.1,
-        "share of the images that is held out for validation, of --real and --fake (which take the"
-        " place of --dataroot) and of a manifest without splits",
-        between(0.001, 0.9),
-        needs=[_HELD_OUT],
-    )
     max_images: int | None = option(
         None,
         "use at most N training images of each class and label (few-shot studies); which, follows"

@@ -9,11 +9,11 @@ from data.samples import (
     find_images,
     find_samples,
     fingerprint,
-    is_image_name,
     label_of,
     partner_of,
 )
 from data.sources import find_testsets
+from data.walk import is_image_name
 from util.errors import InputError
 
 

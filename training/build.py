@@ -12,7 +12,7 @@ from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Pool, find_pairs, make_pools
 from data.samples import at_most, joined
-from data.sources import training_images
+from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
@@ -40,7 +40,7 @@ def build_datasets(
         train_samples = at_most(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
     if options.replay_root:
-        old, _ = training_images(options.replay_root, splits)
+        old = replayed_images(options.replay_root, splits, train_samples, val_samples)
         train_samples = joined(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
     pools = make_pools(

@@ -9,10 +9,10 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-from util.errors import WorkError
+from util.errors import InputError, WorkError
 
 
 @contextlib.contextmanager
@@ -108,3 +108,26 @@ def sha256(path: str) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def wrong_separator(header: Sequence[str]) -> str:
+    """What is wrong with a CSV file whose header is one cell, as other programs write it, and what
+    to do; "" where nothing is to be seen.
+    """
+    text = header[0] if len(header) == 1 else ""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in text:
+            return f"its columns are separated by {name}; save it with commas (Excel: CSV UTF-8)"
+    return ""
+
+
+@contextlib.contextmanager
+def open_csv(path: str) -> Iterator[IO[str]]:
+    """Open a CSV file (or JSON lines) to be read, as `atomic_write` writes text; a byte order mark,
+    as Excel sets it, is no part of it. Raises InputError where it is UTF-16.
+    """
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        if file.read(2) in ("\udcff\udcfe", "\udcfe\udcff"):
+            raise InputError(f"{path}: is UTF-16; save it as CSV UTF-8")
+        file.seek(0)
+        yield file

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from util.errors import InputError
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("testset", "path", "label", "logit", "probability")
 
@@ -70,8 +70,10 @@ def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores
 
 def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
     rows: dict[str, list[tuple[str, int, float]]] = {}
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open_csv(path) as file:
         reader = csv.DictReader(file)
+        if wrong := wrong_separator(reader.fieldnames or ()):
+            raise InputError(f"{path}: {wrong}")
         for column in COLUMNS[:4]:
             if column not in (reader.fieldnames or ()):
                 raise InputError(f"{path}, line 1: the column {column} is missing")

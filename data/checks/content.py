@@ -12,20 +12,10 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data.checks.inventory import Inventory
-from data.images import UnreadableImage, open_image, read_header
+from data.images import FORMATS, UnreadableImage, open_image, read_header
 from options.machine import MAX_PIXELS
 from util.processes import mapped
 
-FORMATS = {  # ending -> what PIL may call its content; MPO: JPEGs of cameras, with a preview
-    ".png": ("PNG",),
-    ".jpg": ("JPEG", "MPO"),
-    ".jpeg": ("JPEG", "MPO"),
-    ".bmp": ("BMP",),
-    ".webp": ("WEBP",),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-    ".ppm": ("PPM",),
-}
 CHUNK_IMAGES, CHUNK_BYTES = 64, 1 << 26  # a worker's task ends at either: images differ in size
 
 
@@ -57,7 +47,7 @@ def look(chunk: Chunk, max_pixels: int) -> Seen:
             header = read_header(path)
             height, width, _ = open_image(path, max_pixels).shape
         except UnreadableImage as error:
-            seen.unreadable.append((name, error.reason.replace(f" {path!r}", "").rstrip(":")))
+            seen.unreadable.append((name, error.reason))
             continue
         seen.formats[header.format] += 1
         seen.sizes[height, width] += 1

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from data.samples import (
-    LABELS,
-    Samples,
-    class_of,
-    is_image_name,
-    label_folders,
-    set_folders,
-    subfolders,
-)
+from data.samples import Samples, both_ways, class_of, label_of, set_folders
+from data.walk import LABELS, TWICE, list_files, subfolders, tell_left_out
 from util.errors import InputError
 
 
@@ -28,7 +21,7 @@ class Group(NamedTuple):
     label: str  # "0_real" or "1_fake"
     prefix: str  # the folder relative to the root, "/" at its end
     names: list[str]  # of the files, relative to that folder
-    sizes: list[int]  # in bytes; -1 where the file is not there (a dead link)
+    sizes: list[int]  # in bytes; -1 where there is no file (a dead link, say)
 
 
 class Inventory(NamedTuple):
@@ -39,6 +32,7 @@ class Inventory(NamedTuple):
     groups: list[Group]
     outside: list[str]  # images in no label folder
     ignored: list[tuple[str, str]]  # the other files, and why
+    contrary: list[tuple[str, str, str]]  # a set, and a folder of it that is the other label's
 
     def images(self) -> int:
         """The number of images."""
@@ -62,16 +56,12 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
         )
     if wanted:
         sets = {name: at for name, at in sets.items() if name.removeprefix("test/") in wanted}
-    inventory = Inventory(root, sets, [], [], [])
-    groups: dict[str, Group] = {}
-    label_dirs: dict[str, str] = {}  # relative to the root, "/" at the end -> 0_real or 1_fake
+    inventory = Inventory(root, sets, [], [], [], [])
     for name, at in sets.items():
-        _list(inventory, groups, name, at, label_dirs)
+        _list(inventory, name, at)
     if not wanted and "" not in sets.values():
-        _list(
-            inventory, groups, "", "", label_dirs, tuple(sets.values())
-        )  # what lies beside the sets
-    inventory.groups.extend(groups[prefix] for prefix in sorted(groups))
+        _list(inventory, "", "", tuple(sets.values()))  # what lies beside the sets
+    inventory.groups.sort(key=lambda group: group.prefix)
     if not inventory.groups:
         raise InputError(
             f"{root}: no images in folders 0_real and 1_fake; it holds"
@@ -82,7 +72,7 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
 
 def inventory_of(sets: Mapping[str, Samples]) -> Inventory:
     """The images of sets that were found otherwise: by a manifest, or in plain folders."""
-    inventory = Inventory("", dict.fromkeys(sets, ""), [], [], [])
+    inventory = Inventory("", dict.fromkeys(sets, ""), [], [], [], [])
     for name, samples in sets.items():
         groups: dict[tuple[str, int], Group] = {}
         for index, label in enumerate(samples.labels.tolist()):
@@ -101,69 +91,41 @@ def inventory_of(sets: Mapping[str, Samples]) -> Inventory:
     return inventory
 
 
-def _list(
-    inventory: Inventory,
-    groups: dict[str, Group],
-    name: str,
-    at: str,
-    label_dirs: dict[str, str],
-    others: tuple[str, ...] = (),
-) -> None:
+def _list(inventory: Inventory, name: str, at: str, others: tuple[str, ...] = ()) -> None:
     """Add the files below the folder `at` of the set `name`, but for those in `others`."""
-    for directory, names in _walk(inventory, at, label_dirs, others):
-        parents = itertools.accumulate(
-            directory.split("/")[:-1], lambda a, b: f"{a}{b}/", initial=""
+    listing = list_files(inventory.root, (at,), others)
+    if name:
+        tell_left_out(inventory.root, listing)
+    groups: dict[str, Group] = {}
+    for directory in listing.directories:
+        path, folder = directory.path, directory.label_folder
+        inventory.ignored.extend(
+            (path + file, "hidden" if file.startswith(".") else "no known ending")
+            for file in directory.others
         )
-        folder = next((parent for parent in parents if parent in label_dirs), None)
-        for file in sorted(names):
-            if not is_image_name(file):
-                reason = "hidden" if file.startswith(".") else "no known ending"
-                inventory.ignored.append((directory + file, reason))
-            elif not name or folder is None:
-                inventory.outside.append(directory + file)
-            else:
-                group = groups.get(folder)
-                if group is None:
-                    label = label_dirs[folder]
-                    above = posixpath.dirname(folder[len(at) : -1])
-                    group = groups[folder] = Group(
-                        name, posixpath.join(above, label), label, folder, [], []
-                    )
-                group.names.append(directory[len(folder) :] + file)
-                group.sizes.append(_bytes(os.path.join(inventory.root, directory + file)))
+        if not name or not folder:
+            inventory.outside.extend(path + file for file in sorted(directory.images))
+            continue
+        if folder not in groups:
+            label = list(LABELS)[label_of(folder)]
+            own = posixpath.join(posixpath.dirname(folder[len(at) : -1]), label)
+            groups[folder] = Group(name, own, label, folder, [], [])
+        for file in sorted(directory.images):
+            groups[folder].names.append(path[len(folder) :] + file)
+            groups[folder].sizes.append(_bytes(os.path.join(inventory.root, path + file)))
+    inventory.groups.extend(group for group in groups.values() if group.names)
+    for left_out in listing.left_out:
+        twin = left_out.twin.path if left_out.twin else ""
+        if both_ways(left_out):
+            inventory.contrary.append((name, left_out.path, twin))
+        else:
+            reason = f"{left_out.reason} {twin}" if left_out.reason == TWICE else left_out.reason
+            inventory.ignored.append((left_out.path, reason))
 
 
 def _bytes(path: str) -> int:
     try:
-        return os.stat(path).st_size
+        state = os.stat(path)
     except OSError:
         return -1
-
-
-def _walk(
-    inventory: Inventory, at: str, label_dirs: dict[str, str], others: tuple[str, ...]
-) -> Iterator[tuple[str, list[str]]]:
-    """Each directory, relative to the root and "" or ending in "/", and its files."""
-    top = os.path.join(inventory.root, at)
-    for path, folders, names in os.walk(top, followlinks=True):
-        below = os.path.relpath(path, top).replace(os.sep, "/")
-        directory = at + ("" if below == "." else f"{below}/")
-        passed = []
-        for folder in sorted(folders):
-            if folder.startswith("."):
-                inventory.ignored.append((f"{directory}{folder}/", "hidden folder"))
-            elif _is_loop(os.path.join(path, folder)):
-                inventory.ignored.append((f"{directory}{folder}/", "link to a folder above it"))
-            elif f"{directory}{folder}/" not in others:
-                passed.append(folder)
-        folders[:] = passed
-        for folder, label in label_folders(folders).items():
-            label_dirs[f"{directory}{folder}/"] = list(LABELS)[label]
-        yield directory, names
-
-
-def _is_loop(folder: str) -> bool:
-    if not os.path.islink(folder):
-        return False
-    real, target = os.path.realpath(os.path.dirname(folder)), os.path.realpath(folder)
-    return f"{real}/".startswith(f"{target}/")
+    return state.st_size if stat.S_ISREG(state.st_mode) else -1

@@ -1,0 +1,60 @@
+"""Whether two listings hold the same image, whatever links lead to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import numpy as np
+
+from data.samples import Samples
+from util.errors import InputError
+
+Identity = tuple[int, int]  # of a directory: device and inode
+
+
+def shared_image(first: Samples, second: Samples) -> str:
+    """Return the path of an image of `first` that is in `second`, too; "" where there is none.
+
+    What is compared are the directories themselves, and the names in those that both have: that
+    takes a look at each directory, not at each image. A link from file to file is an image of its
+    own (data/verify.py compares contents).
+    """
+    ours, theirs = _directories(first), _directories(second)
+    common = set(ours.values()) & set(theirs.values())
+    if not common:
+        return ""
+    known = {
+        (theirs[folder], name)
+        for folder, _, name in (path.rpartition(b"/") for path in second.paths.tolist())
+        if theirs.get(folder) in common
+    }
+    for index, path in enumerate(first.paths.tolist()):
+        folder, _, name = path.rpartition(b"/")
+        if (ours.get(folder), name) in known:
+            return first.path(index)
+    return ""
+
+
+def with_label(samples: Samples, label: int) -> Samples:
+    """The images of one label."""
+    return samples.take(np.flatnonzero(samples.labels == label))
+
+
+def refuse_both(fakes: Samples, reals: Samples, where: str) -> None:
+    """Raise InputError, which begins with `where`, if an image is among both."""
+    if path := shared_image(fakes, reals):
+        raise InputError(
+            f"{where}: {path} is among the real images and among the fakes; an image is one or the"
+            " other"
+        )
+
+
+def _directories(samples: Samples) -> dict[bytes, Identity]:
+    """The directories of the images, by their paths; without those that are not there."""
+    found: dict[bytes, Identity] = {}
+    for folder in {path.rpartition(b"/")[0] for path in samples.paths.tolist()}:
+        with contextlib.suppress(OSError):
+            state = os.stat(os.path.join(samples.root, os.fsdecode(folder)) or ".")
+            found[folder] = state.st_dev, state.st_ino
+    return found
