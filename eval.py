@@ -18,6 +18,7 @@ from data.testsets import paper_order
 from data.unreadable import tell_unreadable
 from networks.create import create_trained
 from networks.device import choose_device
+from networks.fit import refuse_what_does_not_fit
 from networks.gradcam import gradcam
 from networks.inference import for_inference
 from networks.weights import read_weights
@@ -45,18 +46,20 @@ def main(options: EvalOptions) -> int:
 
 def score_testsets(options: EvalOptions) -> int:
     """Score all test sets with one network, reporting after each; 1 where images are unreadable."""
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.tf32)
     testsets = find_testsets(
         options.dataroot, options.testsets, options.split, options.real, options.fake
     )
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch
+    crop_size = None if options.no_crop else options.cropSize or weights.crop_size or 224
+    refuse_what_does_not_fit(arch, crop_size)
     network = create_trained(arch, weights).to(device)
     scorer = Scorer(
         for_inference(network, options.compile),
         device,
         options.precision,
-        None if options.no_crop else options.cropSize or weights.crop_size or 224,
+        crop_size,
         options.batch_size,
         options.max_batch_pixels,
         options.num_threads,

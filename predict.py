@@ -18,6 +18,7 @@ from data.samples import find_images
 from data.unreadable import tell_unreadable
 from networks.create import create_trained
 from networks.device import choose_device
+from networks.fit import refuse_what_does_not_fit
 from networks.inference import for_inference
 from networks.predict import progress_bar
 from networks.weights import read_weights
@@ -35,15 +36,17 @@ Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.tf32)
     samples = find_images(options.paths, options.recursive)
     weights = read_weights(options.model_path)
+    arch = options.arch or weights.arch
     crop_size = None if options.no_crop else options.cropSize or weights.crop_size
+    refuse_what_does_not_fit(arch, crop_size)
     if weights.crop_size not in (None, crop_size):
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {weights.crop_size}; {scored} are scored")
     verdict = verdict_of(options, crop_size) if options.threshold else None
-    network = create_trained(options.arch or weights.arch, weights).to(device)
+    network = create_trained(arch, weights).to(device)
     scorer = Scorer(
         for_inference(network, options.compile),
         device,
