@@ -22,6 +22,7 @@ from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scorer, score_testset
 from networks.create import create_trained
 from networks.device import choose_device
+from networks.fit import refuse_what_does_not_fit
 from networks.gradcam import gradcam
 from networks.inference import for_inference
 from networks.weights import read_weights
@@ -60,7 +61,7 @@ def main(options: EvalOptions) -> int:
 def score_testsets(options: EvalOptions) -> int:
     """Score all test sets with one network and report; return 1 where images are unreadable."""
     # what is scored, by what, and how
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.tf32)
     testsets = find_testsets(
         options.dataroot,
         options.testsets,
@@ -72,9 +73,11 @@ def score_testsets(options: EvalOptions) -> int:
     refuse_reserved(testsets)
     weights = read_weights(options.model_path)
     arch = options.arch or weights.arch
+    crop_size = None if options.no_crop else options.cropSize or weights.crop_size or 224
+    refuse_what_does_not_fit(arch, crop_size)
     network = create_trained(arch, weights).to(device)
     protocol = ScoringProtocol(
-        crop_size=None if options.no_crop else options.cropSize or weights.crop_size or 224,
+        crop_size=crop_size,
         reencode=options.reencode,
         precision=options.precision,
         max_pixels=options.max_pixels,

@@ -20,6 +20,7 @@ from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scorer, image_scorer
 from networks.create import create_trained
 from networks.device import choose_device
+from networks.fit import refuse_what_does_not_fit
 from networks.inference import for_inference
 from networks.predict import progress_bar
 from networks.weights import read_weights
@@ -36,15 +37,16 @@ Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.tf32)
     samples = find_images(options.paths, options.recursive)
     weights = read_weights(options.model_path)
+    arch = options.arch or weights.arch
     crop_size = None if options.no_crop else options.cropSize or weights.crop_size
+    refuse_what_does_not_fit(arch, crop_size)
     if weights.crop_size not in (None, crop_size):
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {weights.crop_size}; {scored} are scored")
     verdict = verdict_of(options, crop_size) if options.threshold else None
-    arch = options.arch or weights.arch
     network = create_trained(arch, weights).to(device)
     protocol = ScoringProtocol(
         crop_size=crop_size, precision=options.precision, max_pixels=options.max_pixels

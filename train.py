@@ -26,6 +26,7 @@ from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
 from data.samples import fingerprint
 from networks.create import create_network
 from networks.device import autocast, choose_device
+from networks.fit import refuse_what_does_not_fit, smallest_part
 from networks.freeze import fix, frozen_part
 from networks.normalise import normalise
 from report.before_after import before_after, find_all_testsets
@@ -40,7 +41,7 @@ from util.training_state import TrainingState
 
 def main(options: TrainOptions) -> None:
     """Train as `options` say, into <checkpoints_dir>/<name>/, and compare as they say."""
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.tf32)
     testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
     distributed.start(device.type)
     folder = os.path.join(options.checkpoints_dir, options.name)
@@ -73,6 +74,8 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
 
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
+    at_a_time = smallest_part(batch_size // world_size, options.accumulate)
+    refuse_what_does_not_fit(options.arch, options.cropSize, at_a_time, options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or options.niter * num_steps
     images = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"

@@ -51,7 +51,7 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
     """
     if init not in ("scratch", "imagenet"):
         return create_trained(name, read_weights(init))
-    network = _build(name)
+    network = build(name)
     if init == "scratch":
         _zero_residual_branches(network)
     else:
@@ -63,12 +63,13 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
 
 def create_trained(name: str, weights: Weights) -> nn.Module:
     """Build a network that holds `weights`; raises InputError where they do not fit to the key."""
-    network = _build(name)
+    network = build(name)
     load_weights(network, weights, name)
     return network
 
 
-def _build(name: str) -> nn.Module:
+def build(name: str) -> nn.Module:
+    """Build the network as torchvision initialises it; raises InputError for an unknown name."""
     if name not in NETWORKS:
         raise InputError(f"--arch {name} is not one of {', '.join(NETWORKS)}")
     network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=1)

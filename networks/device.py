@@ -17,11 +17,21 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, tf32: bool = False) -> torch.device:
     """Resolve "auto", "cpu", "cuda", "cuda:N" or "mps"; under torchrun each process its own GPU.
 
-    Raises InputError where there is no such device.
+    Unless `tf32`, fp32 is fp32: by default torch lets a GPU round the factors of a convolution to
+    10 bits of mantissa (TensorFloat-32). Raises InputError where there is no such device, and for
+    one GPU to several processes.
     """
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's: processes on this machine
+    if name.startswith("cuda:") and beside > 1:
+        raise InputError(
+            f"--device {name}: all {beside} processes here would share this GPU;"
+            " --device cuda gives each its own"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":

@@ -21,7 +21,11 @@ def frozen_part(network: nn.Module, arch: str, freeze: str) -> list[nn.Module]:
         return []
     head = network.get_submodule(NETWORKS[arch].head)
     if freeze == "backbone":
-        return [m for m in network.modules() if not any(part is head for part in m.modules())]
+        around = [m for m in network.modules() if any(part is head for part in m.modules())]
+        modules = [m for m in network.modules() if all(m is not outer for outer in around)]
+        # what the head's surroundings own themselves, such as a transformer's class token
+        bare = [p for outer in around if outer is not head for p in outer.parameters(recurse=False)]
+        return [*modules, nn.ParameterList(bare)] if bare else modules
     children = dict(network.named_children())
     stages = [name for name in children if re.fullmatch(r"layer\d+", name)]
     if stages:

@@ -23,7 +23,9 @@ def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
     none. Meant for `torch.inference_mode()`. Raises InputError, here or at the first batch, where
     torch.compile does not work, as without a C++ compiler.
     """
-    fast = _folded(copy.deepcopy(network).eval()).to(memory_format=torch.channels_last)
+    device = next(network.parameters()).device
+    plain = copy.deepcopy(network).eval().cpu()  # where there is double precision to fold in
+    fast = _folded(plain).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast.requires_grad_(False)
     return _Compiled(fast) if compile else fast
 

@@ -36,6 +36,11 @@ class MachineOptions:
         one_of("fp32", "bf16", "fp16"),
         needs=[SCORING],
     )
+    tf32: bool = option(
+        False,
+        "let a GPU compute fp32 with TensorFloat-32: faster, and logits differ by some 1e-3",
+        needs=[SCORING],
+    )
     batch_size: int = option(
         64, "images per batch, over all processes together", at_least(1), needs=[SCORING]
     )

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from data.checks.audit_report import Audited, notes, warning
 from data.checks.audit_scores import ALL
 from data.checks.cues import CUES
 from data.samples import Samples, find_samples
-from tests.conftest import ROOT, assert_wrong_usage
+from tests.commands import ROOT, Result, run
+from tests.conftest import assert_wrong_usage
 from tests.test_audit_scores import spread
 
 LABELS = ("0_real", "1_fake")
@@ -53,9 +52,8 @@ def audit(folder: pathlib.Path) -> Audited:
     return audit_set(folder.name, find_samples(str(folder), both_labels=False), 5000, 0, 4)
 
 
-def command(*argv: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "data.audit", *map(str, argv)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+def command(*argv: object, cwd: pathlib.Path = ROOT) -> Result:
+    return run("-m", "data.audit", *argv, cwd=cwd)
 
 
 def test_a_format_that_tells_all_is_found_and_named(planted: pathlib.Path) -> None:
@@ -226,17 +224,7 @@ def test_the_command_writes_four_files_and_says_what_it_found(
 def test_test_sets_directly_in_the_folder_are_audited_and_warnings_are_no_failure(
     planted: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    line = [sys.executable, "-m", "data.audit", str(planted)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(
-        line,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        timeout=300,
-        check=False,
-    )
+    result = command(planted, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "results" / f"audit-{planted.name}" / "audit.md").exists()
     assert result.stdout.count("|\n") == 6

@@ -21,7 +21,9 @@ from data import download
 from data.released import fetch, hub
 from options.download_options import DownloadOptions
 from options.parse import parse
-from tests.conftest import ROOT, assert_wrong_usage
+from tests import commands
+from tests.commands import ROOT, Result
+from tests.conftest import assert_wrong_usage
 from tests.test_archives import Usage, make_7z, make_zip, split, tree
 from util.errors import InputError, Interrupted, WorkError
 
@@ -114,20 +116,12 @@ Run = Any
 def run(server: Server, tmp_path: pathlib.Path) -> Run:
     """`python -m data.download` as a user runs it, with HF_ENDPOINT at the local server."""
 
-    def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def download(*argv: str, **environment: str) -> Result:
         own = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "*"}
-        command = [sys.executable, "-m", "data.download", *argv, "--root", str(tmp_path / "root")]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, **own, **environment},
-            timeout=120,
-            check=False,
-        )
+        command = ["-m", "data.download", *argv, "--root", tmp_path / "root"]
+        return commands.run(*command, environment={**own, **environment})
 
-    return run
+    return download
 
 
 def val_zip(tmp_path: pathlib.Path, files: dict[str, bytes] = FILES) -> bytes:
@@ -139,7 +133,7 @@ def images(folder: pathlib.Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(folder).items() if name != MARKER}
 
 
-def last_line(result: subprocess.CompletedProcess[str]) -> str:
+def last_line(result: Result) -> str:
     return re.split(r"[\n\r]", result.stderr.rstrip())[-1]
 
 

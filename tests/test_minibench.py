@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -16,7 +15,8 @@ from minibench import build, photographs
 from minibench.contact_sheet import draw_sheet
 from minibench.fakes import fakes_of
 from minibench.families import FAMILIES
-from tests.conftest import ROOT, assert_wrong_usage
+from tests.commands import ROOT, Result, run
+from tests.conftest import assert_wrong_usage
 
 HOME = ROOT / "minibench"
 
@@ -185,9 +185,8 @@ def test_both_images_of_a_jpeg_pair_have_one_quality(tmp_path: pathlib.Path) -> 
     assert len(set(tables)) > 1
 
 
-def train_generators(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "minibench.train_generators", "--steps", "4", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+def train_generators(*arguments: str) -> Result:
+    return run("-m", "minibench.train_generators", "--steps", "4", *arguments)
 
 
 def test_the_retraining_command_trains(tmp_path: pathlib.Path) -> None:

@@ -7,9 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +20,7 @@ from data.sources import everything, find_testsets, hold_out, training_images
 from data.verify import check
 from options.manifest_options import ManifestOptions
 from options.parse import parse
-from tests.conftest import ROOT, Script, assert_wrong_usage, write_image
+from tests.conftest import Script, assert_wrong_usage, write_image
 from util.errors import InputError
 
 SPLITS = ("train", "val")
@@ -339,7 +336,7 @@ def test_train_verify_and_audit_take_them(layouts: pathlib.Path, script: Script)
             ["-m", "data.verify", *source, "--processes", 0],
             ["-m", "data.audit", *source],
         ):
-            done = run_module(command, layouts)
+            done = script(*command, cwd=layouts)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 
@@ -351,18 +348,6 @@ def test_verify_checks_the_sets_that_are_wanted_of_a_manifest(tmp_path: pathlib.
     assert [row.set for row in report.rows] == ["two"]
     with pytest.raises(InputError, match=r"--sets: no set three in .* it holds one, two"):
         check(str(tmp_path / "m.csv"), ("three",))
-
-
-def run_module(command: Sequence[object], cwd: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment,
-        check=False,
-    )
 
 
 def test_wrong_usage(script: Script, tmp_path: pathlib.Path) -> None:
@@ -378,5 +363,5 @@ def test_wrong_usage(script: Script, tmp_path: pathlib.Path) -> None:
         "--classes",
         "not with --fake",
     )
-    done = run_module(["-m", "data.manifest"], tmp_path)
+    done = script("-m", "data.manifest", cwd=tmp_path)
     assert_wrong_usage(done, "DATAROOT is needed: a folder or a manifest")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +19,8 @@ from report.spectra import (
     sum_groups,
     sum_spectra,
 )
-from tests.conftest import ROOT, assert_wrong_usage
+from tests.commands import Result, run
+from tests.conftest import assert_wrong_usage
 from util.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -57,9 +56,8 @@ def testsets(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-def command(*argv: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "report.spectra", *map(str, argv)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+def command(*argv: object) -> Result:
+    return run("-m", "report.spectra", *argv)
 
 
 def test_the_residual_is_grey_minus_its_median() -> None:

@@ -1,0 +1,57 @@
+"""Whether a network can take the images that it is to be given: tried before the work begins."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from networks.create import build
+from networks.freeze import fix, frozen_part
+from util.errors import InputError
+
+LARGEST_TRIED = 512  # pixels; no network here needs as many
+
+
+def refuse_what_does_not_fit(
+    arch: str, crop_size: int | None, train_on: int = 0, freeze: str = "none"
+) -> None:
+    """Raise InputError where `arch` cannot take crops of this side or, if it is to be trained (but
+    for the part that `freeze` names), cannot learn from `train_on` of them at a time.
+
+    Tried on torch's meta device, which knows shapes and computes nothing: a fraction of a second.
+    """
+    if crop_size is None:  # whole images, each of its own size
+        return
+    with torch.device("meta"):
+        network = build(arch).eval()
+    if not _works(network, 1, crop_size):
+        sides = range(1, LARGEST_TRIED)
+        first = next((side for side in sides if _works(network, 1, side)), LARGEST_TRIED)
+        raise InputError(
+            f"--cropSize {crop_size}: too small for --arch {arch}, which needs at least {first}"
+            if crop_size < first
+            else f"--cropSize {crop_size}: --arch {arch} does not take it; {first} it does"
+        )
+    frozen = frozen_part(network, arch, freeze)
+    network.train()
+    fix(frozen)
+    if train_on and not _works(network, train_on, crop_size):
+        images = "one image" if train_on == 1 else f"{train_on} images"
+        raise InputError(
+            f"--batch_size, split among the processes and by --accumulate, leaves {images} at a"
+            f" time; the batch normalisation of --arch {arch} needs two at --cropSize {crop_size}"
+        )
+
+
+def smallest_part(batch: int, parts: int) -> int:
+    """How many images the smallest part of a batch has, split as torch.chunk does."""
+    return min(len(part) for part in torch.empty(batch).chunk(parts))
+
+
+def _works(network: nn.Module, images: int, side: int) -> bool:
+    with torch.no_grad():
+        try:
+            network(torch.empty(images, 3, side, side, device="meta"))
+        except (RuntimeError, ValueError, AssertionError):  # how layers refuse a shape
+            return False
+    return True
