@@ -50,7 +50,7 @@ def start(
     own_group: bool = False,
 ) -> Command:
     """Start `python <argv>`: a script of this project, or -m and a module."""
-    _start_server()
+    start_server()
     folder = tempfile.TemporaryDirectory(prefix="command")
     arguments = ([str(value) for value in argv], str(cwd), environment or {}, folder.name)
     process = CONTEXT.Process(target=_be_the_command, args=(*arguments, own_group))
@@ -65,8 +65,8 @@ def run(
     return start(*argv, cwd=cwd, environment=environment).result()
 
 
-def _start_server() -> None:
-    """In the folder from which it can import; where it runs already, this does nothing."""
+def start_server() -> None:
+    """Start the server in the folder from which it can import, unless it runs already."""
     before = os.getcwd()
     os.chdir(ROOT)
     CONTEXT.set_forkserver_preload(["tests.preloaded"])

@@ -14,6 +14,7 @@ from PIL import Image
 from data import augment
 from data.augment import Blur, Jpeg, blur_cv2, blur_scipy, jpeg_cv2, jpeg_pil
 from data.images import Pixels
+from tests.tolerances import near
 
 SMOOTH = np.asarray(
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 9, 3), dtype=np.uint8)).resize(
@@ -158,9 +159,9 @@ def test_sigma_quality_and_encoder_are_drawn_from_the_whole_range(
         Jpeg(1.0, (30, 100), ("cv2", "pil"))(NOISE, generator)
     assert 0 <= min(sigmas) < 0.01
     assert 2.99 < max(sigmas) < 3
-    assert abs(np.mean(sigmas) - 1.5) < 0.06
+    assert np.mean(sigmas) == near(1.5, 0.06, "of 4000 draws")
     assert {quality for _, quality in jpegs} == set(range(30, 101))
-    assert abs(np.mean([method == "cv2" for method, _ in jpegs]) - 0.5) < 0.04
+    assert np.mean([method == "cv2" for method, _ in jpegs]) == near(0.5, 0.04, "of 4000 draws")
 
 
 def test_one_value_is_always_that_value() -> None:

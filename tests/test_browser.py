@@ -16,6 +16,7 @@ from playwright import sync_api
 from report.html import write_html
 from report.page import Mistake, Page
 from tests.test_html import HOSTILE, image, make_page
+from tests.tolerances import near
 from util.predictions import Scores
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -121,7 +122,7 @@ def close(shown: list[list[str]], wanted: list[list[str]]) -> bool:
 
     def same(a: str, b: str) -> bool:
         if re.fullmatch(r"\d+\.\d\d", a) and re.fullmatch(r"\d+\.\d\d", b):
-            return abs(float(a) - float(b)) < 0.011
+            return bool(float(a) == near(float(b), 0.011, "two languages round a half apart"))
         return a == b
 
     return [len(r) for r in shown] == [len(r) for r in wanted] and all(

@@ -15,9 +15,11 @@ import scipy.ndimage
 import sklearn.metrics
 import torch
 import torchvision
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tests.conftest import Script, assert_wrong_usage, write_image
+from tests.plain_protocol import plain_logits
+from tests.tolerances import assert_as_exact, near, written
 from util.predictions import Scores, write_predictions
 
 CROP = 48
@@ -57,21 +59,15 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return root
 
 
-def plain_logit(path: pathlib.Path, network: torch.nn.Module, crop: int | None) -> float:
-    """The protocol in a few lines that share nothing with the project."""
-    image = Image.open(path).convert("RGB")
-    if crop:
-        width, height = image.size
-        border = [max(crop - width, 0), max(crop - height, 0)]
-        left, top = border[0] // 2, border[1] // 2
-        image = ImageOps.expand(image, (left, top, border[0] - left, border[1] - top))
-        x, y = (round((side - crop) / 2) for side in image.size)
-        image = image.crop((x, y, x + crop, y + crop))
-    pixels = torch.tensor(np.array(image), dtype=torch.float32).permute(2, 0, 1) / 255
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    pixels = (pixels - mean[:, None, None]) / std[:, None, None]
-    with torch.no_grad():
-        return float(network(pixels[None]))
+def network_of(weights: pathlib.Path) -> torch.nn.Module:
+    """What torchvision makes of the file, without this project."""
+    network: torch.nn.Module = torchvision.models.resnet50(num_classes=1)
+    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+    return network.eval()
+
+
+def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.open()))
 
 
 @pytest.mark.parametrize("protocol", ["crop", "no_crop"])
@@ -90,19 +86,17 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "published"
 
-    network = torchvision.models.resnet50(num_classes=1)
-    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
-    network.eval()
-    rows = list(csv.DictReader((folder / "predictions.csv").open()))
+    rows = rows_of(folder / "predictions.csv")
     files = {p for p in sweep.rglob("*") if p.is_file() and not p.name.startswith(".")}
     assert {sweep / row["testset"] / row["path"] for row in rows} == files
     keys = [(row["testset"], row["path"]) for row in rows]
     assert keys == sorted(keys)
+    paths = [sweep / row["testset"] / row["path"] for row in rows]
+    expected = plain_logits(network_of(weights), paths, CROP if protocol == "crop" else None)
+    assert_as_exact([float(row["logit"]) for row in rows], *expected)
     for row in rows:
-        crop = CROP if protocol == "crop" else None
-        expected = plain_logit(sweep / row["testset"] / row["path"], network, crop)
-        assert float(row["logit"]) == pytest.approx(expected, abs=1e-4)
-        assert float(row["probability"]) == pytest.approx(1 / (1 + np.exp(-expected)), abs=1e-4)
+        sigmoid = 1 / (1 + np.exp(-float(row["logit"])))
+        assert float(row["probability"]) == written(sigmoid, 8)
         assert row["label"] == str(int("1_fake" in row["path"]))
 
     table = list(csv.DictReader((folder / "table.csv").open()))
@@ -114,10 +108,10 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
         assert (int(row["num_real"]), int(row["num_fake"])) == (sum(labels == 0), sum(labels))
         ap = sklearn.metrics.average_precision_score(labels, logits)
         accuracy = sklearn.metrics.accuracy_score(labels, logits > 0)
-        assert float(row["ap"]) == pytest.approx(ap, abs=1e-6)
-        assert float(row["accuracy"]) == pytest.approx(accuracy, abs=1e-6)
+        assert float(row["ap"]) == written(ap, 6)
+        assert float(row["accuracy"]) == written(accuracy, 6)
     mean = (float(table[0]["ap"]) + float(table[1]["ap"])) / 2  # zeta is none of the eleven
-    assert float(table[-1]["ap"]) == pytest.approx(mean, abs=1.1e-6)
+    assert float(table[-1]["ap"]) == near(mean, 1.1e-6, "three figures of 6 decimals")
     console = result.stdout.partition("\n\nresults: ")[0].splitlines()
     assert [line for line in console if line.startswith("| zeta set ")]
     assert set(console) <= set((folder / "table.md").read_text().splitlines())
@@ -260,18 +254,16 @@ def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(
     (table, _) = csv.DictReader((tmp_path / "published/table.csv").open())
     assert (rows[0]["ap"], rows[0]["ap_low"]) == (table["ap"], table["ap_low"])
 
-    network = torchvision.models.resnet50(num_classes=1)
-    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
-    predictions = list(csv.DictReader((tmp_path / "published/predictions.csv").open()))
+    predictions = rows_of(tmp_path / "published/predictions.csv")
+    labels = [int(image["label"]) for image in predictions]
     for row, degrade in zip(rows[1:], (blurred, compressed, halved), strict=True):
-        logits, labels = [], []
-        for image in predictions:
-            path = tmp_path / "degraded.png"
-            degrade(Image.open(sweep / "san" / image["path"]).convert("RGB")).save(path)
-            logits.append(plain_logit(path, network.eval(), CROP))
-            labels.append(int(image["label"]))
+        paths = []
+        for number, image in enumerate(predictions):
+            paths.append(tmp_path / f"{number}.png")
+            degrade(Image.open(sweep / "san" / image["path"]).convert("RGB")).save(paths[-1])
+        _, logits = plain_logits(network_of(weights), paths, CROP)
         ap = sklearn.metrics.average_precision_score(labels, logits)
-        assert float(row["ap"]) == pytest.approx(ap, abs=1e-6)
+        assert float(row["ap"]) == written(ap, 6)
     assert (tmp_path / "published/figures/robustness_jpeg.png").stat().st_size > 1000
 
     cells = sorted((tmp_path / ".scores").rglob("*.csv"))
@@ -312,16 +304,16 @@ def test_a_threshold_learned_elsewhere_is_used_and_kept(
     assert result.returncode == 0, result.stderr
     learned = json.loads((tmp_path / "published/threshold.json").read_text())
     assert (learned["num_real"], learned["num_fake"], learned["crop_size"]) == (6, 6, CROP)
-    network = torchvision.models.resnet50(num_classes=1)
-    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
-    reals = sorted((sweep / "zeta set/0_real").iterdir())
-    logits = sorted(plain_logit(path, network.eval(), CROP) for path in reals)
-    assert learned["threshold"] == pytest.approx(logits[-2], abs=1e-4)  # one of six is above
+    reals = sorted((sweep / "zeta set").glob("*/*"))  # those that it is learned on, first
+    plain, exact = (np.array(logits) for logits in plain_logits(network_of(weights), reals, CROP))
+    second = np.argsort(exact[:6])[-2]  # one of six reals is above
+    ours = np.where(np.arange(12) == second, learned["threshold"], plain)
+    assert_as_exact(ours, plain, exact)
     predictions = list(csv.DictReader((tmp_path / "published/predictions.csv").open()))
     san = [row for row in predictions if row["testset"] == "san"]
     right = [(float(r["logit"]) > learned["threshold"]) == (r["label"] == "1") for r in san]
     table = {r["testset"]: r for r in csv.DictReader((tmp_path / "published/table.csv").open())}
-    assert float(table["san"]["calibrated_accuracy"]) == pytest.approx(np.mean(right), abs=1e-6)
+    assert float(table["san"]["calibrated_accuracy"]) == written(np.mean(right), 6)
 
     predict = ["predict.py", "--model_path", weights, "--cropSize", CROP, sweep / "san/1_fake"]
     answer = script(*predict, "--threshold", tmp_path / "published/threshold.json")
@@ -337,7 +329,7 @@ def test_a_threshold_learned_elsewhere_is_used_and_kept(
             assert row["verdict"] == "unsure"
     lines = script(*predict, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line)["path"] for line in lines] == [row["path"] for row in rows]
-    assert json.loads(lines[0])["logit"] == pytest.approx(float(rows[0]["logit"]), abs=1e-5)
+    assert json.loads(lines[0])["logit"] == float(rows[0]["logit"])  # the same, done twice
     whole = script(*predict[:3], sweep / "san/1_fake", "--threshold", learned_for_others(tmp_path))
     assert_wrong_usage(whole, "--threshold", "other weights")
     again = ["eval.py", "--predictions", tmp_path / "published/predictions.csv", "--results_dir"]
@@ -427,29 +419,27 @@ def test_predict_scores_whole_images_and_goes_on_past_a_bad_one(
 ) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"junk")
-    folder = sweep / "san/0_real"
-    result = script("predict.py", "--model_path", weights, bad, folder, "--batch_size", 3)
+    folders = [sweep / "san/0_real", sweep / "san/1_fake"]
+    result = script("predict.py", "--model_path", weights, bad, *folders, "--batch_size", 3)
     assert result.returncode == 1
     assert f"predict.py: warning: {bad}" in result.stderr
-    network = torchvision.models.resnet50(num_classes=1)
-    network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+    network = network_of(weights)
     rows = list(csv.DictReader(result.stdout.splitlines()))
     assert list(rows[0]) == ["path", "probability", "logit", "error"]
-    assert len(rows) == 9
+    assert len(rows) == 17
     assert rows[0]["error"]
-    for row in rows[1:]:
-        expected = plain_logit(pathlib.Path(row["path"]), network.eval(), None)
-        assert float(row["logit"]) == pytest.approx(expected, abs=1e-4)
-    cropped = script("predict.py", "--model_path", weights, "--cropSize", CROP, folder / "L.png")
-    (row,) = csv.DictReader(cropped.stdout.splitlines())
-    expected = plain_logit(folder / "L.png", network, CROP)
-    assert float(row["logit"]) == pytest.approx(expected, abs=1e-4)
+    paths = [pathlib.Path(row["path"]) for row in rows[1:]]
+    logits = [float(row["logit"]) for row in rows[1:]]
+    assert_as_exact(logits, *plain_logits(network, paths, None))
+    cropped = script("predict.py", "--model_path", weights, "--cropSize", CROP, *folders)
+    logits = [float(row["logit"]) for row in csv.DictReader(cropped.stdout.splitlines())]
+    assert_as_exact(logits, *plain_logits(network, paths, CROP))
 
 
 def test_reencoding_gives_every_image_the_same_last_encoder(
     weights: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
-    for number in range(3):
+    for number in range(6):
         write_image(tmp_path / f"test/san/0_real/{number}.png", number)
         write_image(tmp_path / f"test/san/1_fake/{number}.png", 9 + number)
         write_image(tmp_path / f"jpeg/san/0_real/{number}.png", number)
@@ -472,7 +462,9 @@ def test_reencoding_gives_every_image_the_same_last_encoder(
         assert result.returncode == 0, result.stderr
         rows = csv.DictReader((tmp_path / name / "predictions.csv").open())
         logits[name] = np.array([float(row["logit"]) for row in rows])
-    np.testing.assert_allclose(logits["ours"], logits["theirs"], atol=1e-5)
+    expected = plain_logits(network_of(weights), sorted((tmp_path / "jpeg").rglob("*.jpg")), 32)
+    assert_as_exact(logits["ours"], *expected)
+    assert_as_exact(logits["theirs"], *expected)
     np.testing.assert_array_equal(logits["png"], logits["plain"])
     assert np.abs(logits["ours"] - logits["plain"]).max() > 1e-3  # kept scores are told apart
     assert "first re-encoded as jpeg:60" in (tmp_path / "ours/table.md").read_text()

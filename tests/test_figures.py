@@ -29,6 +29,7 @@ from report.figures import (
     roc_curves,
     score_histograms,
 )
+from tests.tolerances import near
 from util.predictions import Scores
 
 NAMES = [f"generator{i}" for i in range(13)]
@@ -128,7 +129,9 @@ def test_a_drawn_roc_curve_is_thin_and_has_the_area_it_should(distance: float) -
     x, y = line.get_xdata(), line.get_ydata()
     assert len(x) <= 1000
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
-    assert auc(x, y) == pytest.approx(roc_auc_score(scored.labels, scored.logits), abs=1e-3)
+    assert auc(x, y) == near(
+        roc_auc_score(scored.labels, scored.logits), 1e-3, "a curve of at most 1000 points"
+    )
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.7, 3.0])
@@ -140,7 +143,7 @@ def test_a_drawn_precision_recall_curve_has_the_area_it_should(distance: float) 
     assert (recall[0], recall[-1]) == (1, 0)
     area = -np.sum(np.diff(recall) * precision[:-1])
     expected = average_precision_score(scored.labels, scored.logits)
-    assert area == pytest.approx(expected, abs=3e-3)
+    assert area == near(expected, 3e-3, "a curve of at most 1000 points")
 
 
 @pytest.mark.parametrize("curves", [roc_curves, precision_recall_curves])
@@ -172,7 +175,7 @@ def test_long_words_in_a_panel_do_not_squeeze_it() -> None:
     figure = roc_curves(models)
     rendered(figure)
     widths = [axes.get_window_extent().width for axes in figure.axes]
-    assert widths == pytest.approx([widths[0]] * 5, rel=0.02)
+    assert widths == near([widths[0]] * 5, 0.02 * widths[0], "whole pixels")
     assert sum(widths) > 0.8 * figure.bbox.width
 
 
@@ -202,7 +205,7 @@ def test_a_histogram_has_area_one_for_each_label_and_shows_the_threshold() -> No
         values, edges, _ = patch.get_data()
         assert np.sum(values * np.diff(edges)) == pytest.approx(1)
         means[colour] = np.sum(values * np.diff(edges) * (edges[:-1] + edges[1:]) / 2)
-    assert means[FAKE] - means[REAL] == pytest.approx(2, abs=0.4)
+    assert means[FAKE] - means[REAL] == near(2, 0.4, "of 400 images, in bins")
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.75, 0.75]]
     assert words(figure).split("\n").count("logit") == 1
 

@@ -27,6 +27,8 @@ from data.unreadable import MOST_LISTED
 from options.eval_options import EvalOptions
 from options.parse import parse
 from tests.conftest import ROOT
+from tests.plain_protocol import plain_input
+from tests.tolerances import assert_as_exact, exact_logits
 from util.predictions import Scores, read_predictions, write_predictions
 
 NUM = 500
@@ -208,17 +210,6 @@ def by_pil(path: str) -> Image.Image | str:
         return f"PIL: {error!r}"
 
 
-def plain_input(image: Image.Image) -> torch.Tensor:
-    """The centre crop, black where the image is smaller, normalised as for ImageNet."""
-    width, height = image.size
-    wide = Image.new("RGB", (max(width, CROP), max(height, CROP)))
-    wide.paste(image, ((wide.width - width) // 2, (wide.height - height) // 2))
-    x, y = (round((side - CROP) / 2) for side in wide.size)
-    pixels = np.asarray(wide.crop((x, y, x + CROP, y + CROP)), np.float32) / 255
-    pixels = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    return torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)
-
-
 @pytest.fixture(autouse=True)
 def strict_pil(monkeypatch: pytest.MonkeyPatch) -> None:
     """PIL here does not take what eval.py may have set."""
@@ -299,16 +290,12 @@ def test_what_is_scored_is_as_pil_decodes_it(fuzz: Fuzz) -> None:
     images = [by_pil(str(fuzz.root / "data/fuzz" / name)) for name in names]
     refused = {n: i for n, i in zip(names, images, strict=True) if isinstance(i, str)}
     assert refused == {}
+    inputs = torch.cat([plain_input(image, CROP) for image in images])
     with torch.no_grad():
-        parts = torch.stack([plain_input(image) for image in images]).split(64)
-        expected = torch.cat([fuzz.network(part)[:, 0] for part in parts]).tolist()
-    wrong = {
-        name: (fuzz.logits[name], logit)
-        for name, logit in zip(names, expected, strict=True)
-        if abs(fuzz.logits[name] - logit) > 1e-4
-    }
-    assert wrong == {}
-    assert len({round(logit, 3) for logit in expected}) > 100  # other pixels, another logit
+        plain = fuzz.network(inputs)
+    exact = exact_logits(fuzz.network, inputs)
+    assert_as_exact([fuzz.logits[name] for name in names], plain, exact)
+    assert len({round(logit, 3) for logit in plain[:, 0].tolist()}) > 100  # other pixels
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -348,7 +335,10 @@ def test_predict_prints_the_same(fuzz: Fuzz, form: str) -> None:
         os.path.relpath(row["path"], data): float(row["logit"]) for row in rows if row["logit"]
     }
     assert {os.path.relpath(row["path"], data) for row in rows if row["error"]} == set(fuzz.reasons)
-    assert logits == pytest.approx(fuzz.logits, abs=1e-4)
+    assert logits.keys() == fuzz.logits.keys()
+    inputs = [plain_input(by_pil(str(data / name)), CROP) for name in logits]
+    exact = exact_logits(fuzz.network, torch.cat(inputs))
+    assert_as_exact(list(logits.values()), [fuzz.logits[name] for name in logits], exact)
     assert "UserWarning" not in result.stderr  # PIL's, which name no file
     start = "predict.py: warning: "
     warned = [line for line in result.stderr.splitlines() if line.startswith(start)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from networks.create import NETWORKS
 from networks.gradcam import gradcam
 from networks.normalise import normalise
+from tests.tolerances import assert_as_exact
 
 CPU = torch.device("cpu")
 
@@ -29,8 +32,9 @@ def slow_gradcam(network: nn.Module, image: Tensor, sign: int) -> npt.NDArray[np
     """For a ResNet or VGG, cut in two by hand; the loops are the paper's sums."""
     network.eval()
     parts = dict(network.named_children())
+    kind = next(network.parameters()).dtype
     maps = torchvision.transforms.functional.normalize(
-        image[None] / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+        image[None].to(kind) / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     )
     for name, part in parts.items():
         if name == "avgpool":
@@ -51,6 +55,15 @@ def slow_gradcam(network: nn.Module, image: Tensor, sign: int) -> npt.NDArray[np
     return large / large.max()
 
 
+def slow_gradcams(
+    network: nn.Module, image: Tensor, sign: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """In float32 and in float64."""
+    plain = slow_gradcam(network, image, sign)
+    exact = slow_gradcam(copy.deepcopy(network).double(), image, sign)
+    return plain, exact
+
+
 @pytest.mark.parametrize("arch", ["resnet18", "vgg16"])  # vgg16's gradient differs by place
 def test_the_map_is_that_of_a_slow_independent_gradcam(arch: str) -> None:
     network = network_of(arch)
@@ -60,8 +73,7 @@ def test_the_map_is_that_of_a_slow_independent_gradcam(arch: str) -> None:
             bias.fill_(100 * sign)
         heat = gradcam(network, arch, noise(), CPU)
         assert heat.dtype == np.float32
-        # each place sums 512 float32 terms of both signs, most of which cancel
-        np.testing.assert_allclose(heat, slow_gradcam(network, noise(), sign), atol=1e-4)
+        assert_as_exact(heat, *slow_gradcams(network, noise(), sign))
 
 
 def test_the_layers_before_the_maps_keep_nothing_for_a_gradient() -> None:
@@ -104,7 +116,7 @@ def test_the_threshold_decides_which_verdict_is_explained() -> None:
     assert real.any()
     np.testing.assert_array_less(np.minimum(fake, real)[cells], 0.05)
     for heat, sign in ((fake, 1), (real, -1)):
-        np.testing.assert_allclose(heat, slow_gradcam(network, noise(), sign), atol=1e-5)
+        assert_as_exact(heat, *slow_gradcams(network, noise(), sign))
 
 
 def test_a_logit_at_the_threshold_is_called_real() -> None:

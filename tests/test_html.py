@@ -18,6 +18,8 @@ from PIL import Image
 from report.drawing import Drawing
 from report.html import write_html
 from report.page import Mistake, Page, Table
+from tests.tolerances import near
+from tests.tolerances import written as to_digits
 from util.errors import WorkError
 from util.predictions import Scores
 
@@ -192,8 +194,11 @@ def test_the_embedded_scores_are_the_input(tmp_path: pathlib.Path) -> None:
         assert entry["paths"] == expected.paths
         assert [int(label) for label in entry["labels"]] == expected.labels.tolist()
         (logits,) = entry["logits"]
-        np.testing.assert_allclose(logits, expected.logits, atol=1.01e-4)
-        assert np.mean(np.abs(np.array(logits) - expected.logits) <= 0.51e-4) > 0.99
+        assert logits == near(expected.logits, 1.01e-4, "4 decimals, on one side of a threshold")
+        assert (
+            np.mean([a == to_digits(b, 4) for a, b in zip(logits, expected.logits, strict=True)])
+            > 0.99
+        )
     assert not re.search(r"\d\.\d{5}", text[text.index('id="data"') :].partition("</script>")[0])
     assert data["thresholds"] == [["0.5", 0.0], ["equal error", 0.25]]
 
@@ -201,13 +206,13 @@ def test_the_embedded_scores_are_the_input(tmp_path: pathlib.Path) -> None:
 def test_rounding_moves_no_image_over_a_threshold(tmp_path: pathlib.Path) -> None:
     """Else the page would contradict the tables at the very thresholds they were made for."""
     limits = (0.0, 0.25, -0.123456)
-    near = [limit + by for limit in limits for by in (-4e-5, -1e-9, 0, 1e-9, 4e-5)]
-    scored = Scores([f"{i:02d}" for i in range(15)], np.zeros(15, np.uint8), np.array(near))
+    values = [limit + by for limit in limits for by in (-4e-5, -1e-9, 0, 1e-9, 4e-5)]
+    scored = Scores([f"{i:02d}" for i in range(15)], np.zeros(15, np.uint8), np.array(values))
     page = make_page(models={"m": {"s": scored}}, threshold=limits[2])
     logits = np.array(written(tmp_path, page)[2]["sets"][0]["logits"][0])
     for limit in limits:
         np.testing.assert_array_equal(logits > limit, scored.logits > limit)
-    np.testing.assert_allclose(logits, scored.logits, atol=1.01e-4)
+    assert logits == near(scored.logits, 1.01e-4, "4 decimals, on one side of a threshold")
 
 
 def test_infinite_thresholds_do_not_break_the_page(tmp_path: pathlib.Path) -> None:

@@ -16,7 +16,9 @@ from data.samples import find_samples
 from data.transforms import eval_transform
 from networks.normalise import normalise
 from networks.predict import predict, progress_bar
+from tests.commands import start_server
 from tests.conftest import write_image
+from tests.tolerances import assert_as_exact, exact_logits
 from util import distributed
 
 CPU = torch.device("cpu")
@@ -51,16 +53,24 @@ def make_images(root: pathlib.Path, count: int) -> None:
 
 @pytest.mark.parametrize("crop", [32, None], ids=["cropped", "whole"])
 def test_logits_are_those_of_one_image_at_a_time(tmp_path: pathlib.Path, crop: int | None) -> None:
-    make_images(tmp_path, 7)
-    samples = find_samples(str(tmp_path), both_labels=False)
-    dataset, network = EvalImages(samples, [eval_transform(crop)]), small_network()
-    with torch.no_grad():
-        images = [dataset[i, 0, 1].images[0][1] for i in range(7)]
-        expected = [float(network(normalise(image[None]))) for image in images]
+    make_images(tmp_path, 13)
+    expected, exact = one_at_a_time(tmp_path, 13, crop)
     for batch_size in (1, 3, 16):
         logits = predict_folder(tmp_path, batch_size, crop)
         assert logits.dtype == np.float32
-        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+        assert_as_exact(logits, expected, exact)
+
+
+def one_at_a_time(
+    root: pathlib.Path, count: int, crop: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each image's logit by the network alone, and in float64."""
+    samples = find_samples(str(root), both_labels=False)
+    dataset, network = EvalImages(samples, [eval_transform(crop)]), small_network()
+    batches = [normalise(dataset[i, 0, 1].images[0][1][None]) for i in range(count)]
+    with torch.no_grad():
+        plain = torch.cat([network(batch) for batch in batches])
+    return plain, torch.cat([exact_logits(network, batch) for batch in batches])
 
 
 def in_a_process(rank: int, world_size: int, root: pathlib.Path, store: str) -> None:
@@ -77,21 +87,31 @@ def in_a_process(rank: int, world_size: int, root: pathlib.Path, store: str) -> 
         distributed.stop()
 
 
-@pytest.mark.parametrize("count", [1, 5, 8])
+def in_two_processes(root: pathlib.Path) -> None:
+    """Forked from the server that has torch at hand (tests/commands.py)."""
+    start_server()
+    arguments = (2, root, str(root / "store"))
+    torch.multiprocessing.start_processes(
+        in_a_process, arguments, nprocs=2, start_method="forkserver"
+    )
+
+
+@pytest.mark.parametrize("count", [1, 13, 16])
 def test_two_processes_score_what_one_does(tmp_path: pathlib.Path, count: int) -> None:
-    make_images(tmp_path, count)
-    alone = predict_folder(tmp_path, 4, 32)
-    arguments = (2, tmp_path, str(tmp_path / "store"))
-    torch.multiprocessing.spawn(in_a_process, arguments, nprocs=2)
+    make_images(tmp_path, 16)  # so many, that rounding can be told from error
+    plain, exact = one_at_a_time(tmp_path, 16, 32)
+    for number in range(count, 16):
+        (tmp_path / f"0_real/{number:02}.png").unlink()
+    in_two_processes(tmp_path)
     for rank in range(2):
         both = np.load(tmp_path / f"logits{rank}.npy")
-        np.testing.assert_allclose(both, alone, rtol=0, atol=1e-6)
+        assert len(both) == count
+        assert_as_exact(np.concatenate((both, plain[count:, 0])), plain, exact)
 
 
 def test_an_unreadable_image_in_one_process_is_told_in_all(tmp_path: pathlib.Path) -> None:
     make_images(tmp_path, 5)
     (tmp_path / "0_real/01.png").write_bytes(b"junk")
-    arguments = (2, tmp_path, str(tmp_path / "store"))
-    torch.multiprocessing.spawn(in_a_process, arguments, nprocs=2)
+    in_two_processes(tmp_path)
     for rank in range(2):
         assert "01.png" in (tmp_path / f"error{rank}.txt").read_text()

@@ -6,7 +6,6 @@ import math
 import pathlib
 
 import numpy as np
-import pytest
 
 from report.build import warnings, write_csv, write_tables
 from report.latex import escape, latex
@@ -15,6 +14,7 @@ from report.robustness import read_robustness, robustness_rows
 from report.rows import seed_of
 from report.tables import markdown, model_tables
 from tests.test_rows import measured, random_scores
+from tests.tolerances import near, written
 from util.bootstrap import bootstrap, interval
 from util.predictions import Scores
 
@@ -80,7 +80,7 @@ def test_a_name_cannot_break_the_markdown_table() -> None:
 def test_the_caption_tells_the_miniature_and_the_mean() -> None:
     about = {
         "weights": "w.pth",
-        "weights_sha256": "0123456789abcdef",
+        "weights_sha256": "0123456789ab...",
         "arch": "resnet50",
         "crop_size": None,
         "precision": "fp32",
@@ -108,7 +108,7 @@ def test_several_models_stand_side_by_side(tmp_path: pathlib.Path) -> None:
     assert [row["second"] for row in leads] == ["b"] * 3 + ["c"] * 3
     assert {row["first"] for row in leads} == {"a"}
     difference = float(rows[0]["ap"]) - float(rows[3]["ap"])
-    assert float(leads[0]["difference"]) == pytest.approx(difference, abs=1.1e-6)
+    assert float(leads[0]["difference"]) == near(difference, 1.6e-6, "three figures of 6 decimals")
     assert float(leads[3]["difference"]) == 0.0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert set(metrics["models"]) == {"a", "b", "c"}
@@ -166,6 +166,6 @@ def test_robustness_rows_are_measured_at_each_level_and_read_again(tmp_path: pat
             if isinstance(value, float) and math.isnan(value):
                 assert math.isnan(read[column])
             else:
-                assert read[column] == pytest.approx(value, abs=1e-6)
+                assert read[column] == written(value, 6)
     write_csv(path, again)
     assert read_robustness(str(tmp_path / "none.csv")) == []

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests.tolerances import near
 from util.errors import InputError
 from util.thresholds import (
     Calibration,
@@ -104,7 +105,7 @@ def test_two_shot_calibration_is_the_mean_over_all_pairs() -> None:
         threshold = best[len(best) // 2]
         accuracies.append(np.mean((logits[others] > threshold) == labels[others]))
     expected, spread = np.mean(accuracies), np.std(accuracies) / np.sqrt(200)
-    assert few_shot_accuracy(labels, logits, 1) == pytest.approx(expected, abs=4 * spread)
+    assert few_shot_accuracy(labels, logits, 1) == near(expected, 4 * spread, "of 200 draws")
     assert few_shot_accuracy(labels, logits, 1, seed=7) != few_shot_accuracy(labels, logits, 1)
 
 
@@ -113,7 +114,7 @@ def test_the_images_shown_are_left_out() -> None:
     the shown ones counted it would be 0.69.
     """
     labels, logits = np.array([0, 0, 1, 1]), np.array([0.0, 10.0, 1.0, 11.0])
-    assert few_shot_accuracy(labels, logits, 1) == pytest.approx(0.5, abs=0.08)
+    assert few_shot_accuracy(labels, logits, 1) == near(0.5, 0.08, "of 200 draws")
     assert math.isnan(few_shot_accuracy(labels, logits, 2))  # none would be left
 
 
