@@ -19,9 +19,12 @@ FRAME = {0: ("real", (40, 160, 60)), 1: ("fake", (200, 40, 40))}  # label -> wor
 
 
 def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
-    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint."""
+    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint. What an
+    earlier version of the code did not measure is empty.
+    """
+    columns = dict.fromkeys(name for row in reversed(history) for name in row)
     with atomic_write(os.path.join(folder, "history.csv")) as file:
-        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
 
