@@ -83,9 +83,7 @@ def test_an_epoch_can_be_taken_up_in_its_middle() -> None:
     assert len(rest) == 3
 
 
-@pytest.mark.parametrize(
-    ("images", "steps"), [(100, 8), (96, 8), (12, 1), (23, 1)]
-)
+@pytest.mark.parametrize(("images", "steps"), [(100, 8), (96, 8), (12, 1), (23, 1)])
 def test_the_incomplete_batch_is_left_out(images: int, steps: int) -> None:
     pools = make_pools(np.zeros(images, np.uint8), images, None, 12, 0.5, 1)
     assert (steps_per_epoch(pools), pools[0].per_batch) == (steps, 12)
