@@ -1,7 +1,7 @@
 """Train a detector of generated images: build, then the epoch loop with the whole step in view."""
 
 from options.parse import parse
-from options.train_options import TrainOptions, may_change
+from options.train_options import TrainOptions
 
 if __name__ == "__main__":
     OPTIONS = parse(TrainOptions)  # before the imports below, which take seconds
@@ -10,9 +10,9 @@ import contextlib
 import dataclasses
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,23 +20,34 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from data.contents import ContentRecord
 from data.images import UnreadableImage
 from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
-from data.samples import fingerprint
 from networks.create import create_network
 from networks.device import autocast, choose_device
 from networks.fit import refuse_what_does_not_fit, smallest_part
 from networks.freeze import fix, frozen_part
 from networks.normalise import normalise
+from networks.weights import read_weights
 from report.before_after import before_after, find_all_testsets
 from training.build import build_datasets, build_state
-from training.epoch import finish_epoch, note_unreadable, save, stop_if_not_finite, validate
-from util import distributed, errors, run_folder, schedule
+from training.epoch import (
+    finish_epoch,
+    note_unreadable,
+    save,
+    stop_if_not_sound,
+    tell_end,
+    validate,
+)
+from training.resume import board_of, complete, describe_labels, made_from, take_up
+from training.state import TrainingState
+from training.watch import Watch
+from util import distributed, errors, run_folder, run_lock, schedule
 from util.console import say, say_next
+from util.files import sha256
 from util.interrupt import stop_signals
-from util.logs import TensorBoard
-from util.training_state import TrainingState
+from util.logs import write_history
 
 
 def main(options: TrainOptions) -> None:
@@ -45,21 +56,28 @@ def main(options: TrainOptions) -> None:
     testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
     distributed.start(device.type)
     folder = os.path.join(options.checkpoints_dir, options.name)
-    train(options, device, folder)
-    if testsets and not options.dry_run:
-        before_after(
-            os.path.join(folder, "before_after"),
-            {"after": os.path.join(folder, run_folder.BEST), "before": options.init},
-            testsets,
-            options.arch,
-            options.cropSize,
-            options.testroots[0],
-            device,
-            options.precision,
-            options.batch_size,
-            options.num_threads,
-            options.max_pixels,
-        )
+    if options.overwrite:
+        run_folder.refuse_to_remove(folder, options.init)
+    init = sha256(options.init) if os.path.isfile(options.init) else options.init
+    try:
+        train(options, device, folder, init)
+        if testsets and not options.dry_run:
+            before_after(
+                os.path.join(folder, "before_after"),
+                {"after": os.path.join(folder, run_folder.BEST), "before": options.init},
+                init,
+                testsets,
+                options.arch,
+                options.cropSize,
+                options.testroots[0],
+                device,
+                options.precision,
+                options.batch_size,
+                options.num_threads,
+                options.max_pixels,
+            )
+    finally:
+        run_lock.release(folder)
     best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
     if os.path.isfile(best) and not options.dry_run:
         scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
@@ -67,8 +85,10 @@ def main(options: TrainOptions) -> None:
     distributed.stop()
 
 
-def train(options: TrainOptions, device: torch.device, folder: str) -> None:
-    """Build, train epoch by epoch, and save; a run that is finished is left as it is."""
+def train(options: TrainOptions, device: torch.device, folder: str, init: str) -> None:
+    """Build, train epoch by epoch, and save; a run that is finished is left as it is. `init` is the
+    hash of the weights file to start from, where it is one.
+    """
     rank, world_size = distributed.rank(), distributed.world_size()
     torch.manual_seed(options.seed)
 
@@ -77,37 +97,47 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
     refuse_what_does_not_fit(options.arch, options.cropSize, at_a_time, options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
-    max_steps = options.max_steps or options.niter * num_steps
+    max_steps = options.max_steps or sys.maxsize
+    span = min(options.niter * num_steps, max_steps)
     images = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
     if options.dry_run:
         say(json.dumps(dataclasses.asdict(options), indent=1))
-        say(f"{images}; {num_steps} steps an epoch, at most {max_steps} in all")
+        say(f"{images}; {num_steps} steps an epoch, at most {span} in all")
         return
 
     network = create_network(options.arch, options.init).to(device)
     frozen = frozen_part(network, options.arch, options.freeze)
     fix(frozen)
-    model: nn.Module = DistributedDataParallel(network) if world_size > 1 else network
+    ddp = DistributedDataParallel(network) if world_size > 1 else None
+    model: nn.Module = ddp or network
     model = torch.compile(model) if options.compile else model  # type: ignore[assignment]
     loss_function = nn.BCEWithLogitsLoss()
-    state = build_state(options, network, max_steps)
+    state = build_state(options, network, span)
     optimizer, scaler = state.optimizer, state.scaler
 
+    state.made_from = made_from(options, init, train_set.samples, val_set.samples, device)
+    if os.path.isfile(options.init):  # what it was trained on, these weights have seen, too
+        state.trained_on = ContentRecord(read_weights(options.init).trained_on)
     resumed = take_up(folder, options, state)
     progress = state.progress
+    if not state.is_plateau():  # the cycle spans what it was made for
+        max_steps = state.schedule.total_steps
     if resumed and is_finished(options, state, max_steps):
-        say(f"{folder}: this run is finished, after {progress.epoch} epochs; nothing to do")
+        complete(folder, progress)
+        say(f"{folder}: this run is finished, after {len(progress.rows())} epochs; nothing to do")
         return
+    progress.part = None  # if the run stopped amid an epoch, then that goes on
     if distributed.is_main():
-        data = {"train": fingerprint(train_set.samples), "val": fingerprint(val_set.samples)}
-        about = run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
+        data = {split: told.split()[0] for split, told in state.made_from["data"].items()}
+        run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
+        write_history(folder, progress.rows())
     say(
         f"{images}; {options.arch} from {options.init} on {device}, {options.precision};"
         f" {num_steps} steps an epoch"
     )
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
-    board = TensorBoard(folder, distributed.is_main(), progress.total_steps + 1)
+    board = board_of(folder, progress)
 
     workers, pin_memory = options.num_threads, device.type == "cuda"
     read_train = train_reader(train_set, workers, pin_memory)
@@ -122,7 +152,9 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
         on_error=lost.append,
     )
     every_val = np.arange(len(val_set.samples.labels))
+    scale = scaler.get_scale()
     with stop_signals() as stop_signal, contextlib.ExitStack() as bars:
+        watch = Watch(train_set.samples, folder, stop_signal)
         while not is_finished(options, state, max_steps):
             order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
             last = min(num_steps, progress.step + max_steps - progress.total_steps)
@@ -144,40 +176,51 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
             fix(frozen)
             stopping = 0
             for batch in bar:
+                state.trained_on.add(batch.contents)
+                # the step: forward and backward in parts, then the optimiser
                 note_unreadable(progress, batch.unreadable, options.max_bad_fraction, num_images)
-                images, targets = batch.images.to(device, non_blocking=True), batch.targets
+                images = batch.images.to(device, non_blocking=True)
+                targets = batch.targets.to(device, non_blocking=True).float()
                 optimizer.zero_grad()
-                batch_loss = 0.0
-                parts = zip(
-                    images.chunk(options.accumulate),
-                    targets.to(device).float().chunk(options.accumulate),
-                    strict=True,
+                losses = []
+                parts = list(
+                    zip(
+                        images.chunk(options.accumulate),
+                        targets.chunk(options.accumulate),
+                        strict=True,
+                    )
                 )
-                for part, part_targets in parts:
-                    with autocast(device, options.precision):
-                        logits = model(normalise(part))
-                    loss = loss_function(logits.float().squeeze(1), part_targets)
-                    loss = loss * (len(part) / len(images))
-                    scaler.scale(loss).backward()
-                    batch_loss += loss.item()
-                stop_if_not_finite(
-                    batch_loss, train_set.samples, batch.indices, folder, progress.total_steps
-                )
+                for number, (part, part_targets) in enumerate(parts, start=1):
+                    with distributed.reducing(ddp, number == len(parts)):
+                        with autocast(device, options.precision):
+                            logits = model(normalise(part))
+                        loss = loss_function(logits.float().squeeze(1), part_targets)
+                        loss = loss * (len(part) / len(images))
+                        scaler.scale(loss).backward()
+                    losses.append(loss.detach())
                 scaler.step(optimizer)
                 scaler.update()
-                if state.average:
-                    state.average.update_parameters(network)
-                if options.schedule == "onecycle":
-                    state.schedule.step()
-
+                scale_before, scale = scale, scaler.get_scale()
+                if scale >= scale_before:  # else fp16 has overflown, and the step was left out
+                    if state.average:
+                        state.average.update_parameters(network)
+                    if options.schedule == "onecycle":
+                        state.schedule.step()
                 progress.step += 1
                 progress.total_steps += 1
-                progress.loss_sum += batch_loss
+
+                # now and then: look at the losses, log, save
+                is_due = watch.add(losses, batch.indices)
+                logs = progress.total_steps % options.loss_freq == 0
+                saves = progress.total_steps % options.save_latest_freq == 0
+                if progress.total_steps == 1:
+                    board.images(batch.images, batch.targets, progress.total_steps)
+                if not (is_due or logs or saves or progress.step == last):
+                    continue
+                batch_loss, stopping = watch.look(progress)
                 progress.seconds = time.perf_counter() - start
                 bar.set_postfix(loss=f"{progress.loss_sum / progress.step:.4f}", refresh=False)
-                if progress.total_steps == 1:
-                    board.images(batch.images, targets, progress.total_steps)
-                if progress.total_steps % options.loss_freq == 0:
+                if logs:
                     num_seen = (progress.total_steps - logged_step) * batch_size
                     curves = {
                         "loss": batch_loss,
@@ -186,13 +229,14 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
                     }
                     board.scalars("train", curves, progress.total_steps)
                     logged_step, logged_at = progress.total_steps, time.perf_counter()
-                if stopping := distributed.largest(stop_signal()):
-                    break
-                if progress.total_steps % options.save_latest_freq == 0:
+                if stopping or saves:
+                    stop_if_not_sound(network, part, device, options.precision, folder)
+                    board.flush()
                     save(state, folder, run_folder.LATEST)
+                if stopping:
+                    break
             bar.close()
             if stopping:
-                save(state, folder, run_folder.LATEST)
                 board.close()
                 raise errors.Interrupted(
                     f"saved after {progress.total_steps} steps in {folder}; the same command with"
@@ -205,39 +249,26 @@ def train(options: TrainOptions, device: torch.device, folder: str) -> None:
             )
             left_out = "it is left out of the validation"
             note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
-            finish_epoch(state, figures, folder, board, batch_size, options.save_epoch_freq)
+            is_whole = progress.step >= num_steps or not state.is_plateau()
+            every = options.save_epoch_freq
+            finish_epoch(state, figures, folder, board, batch_size, every, is_whole)
 
     board.close()
     if distributed.is_main():
-        run_folder.end(folder, about)
-    best = os.path.join(folder, run_folder.BEST)
-    say(f"done: {best} has validation accuracy {progress.best_accuracy:.4f}")
-
-
-def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
-    """Make the run's folder ready and, where a run in it goes on, take its state from there;
-    return whether one does.
-    """
-    goes_on = distributed.is_main() and run_folder.open_run(
-        folder,
-        dataclasses.asdict(options),
-        may_change(options),
-        options.continue_train,
-        options.overwrite,
-    )
-    if goes_on := distributed.gather(goes_on)[0]:
-        state.resume(run_folder.read_latest(folder))
-    return goes_on
+        run_folder.end(folder)
+    tell_end(folder, progress)
 
 
 def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
-    """Whether the last epoch, the last step, or the plateau's end has been reached."""
+    """Whether the last step, the last epoch, or the plateau's end has been reached."""
     progress = state.progress
-    if progress.step:  # an epoch is under way, if only its validation is left
+    if progress.step and not progress.part:  # under way, if only its validation is left
         return False
-    if progress.epoch >= options.niter or progress.total_steps >= max_steps:
+    if progress.total_steps >= max_steps:
         return True
-    return options.schedule == "plateau" and schedule.plateau_ended(state.optimizer)
+    if not state.is_plateau():  # a cycle ends with its last step
+        return False
+    return progress.epoch >= options.niter or schedule.plateau_ended(state.optimizer)
 
 
 def describe(pools: Sequence[Pool]) -> str:
@@ -247,12 +278,6 @@ def describe(pools: Sequence[Pool]) -> str:
         told += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
         told += describe_labels(old.labels)
     return told
-
-
-def describe_labels(labels: Any) -> str:  # noqa: ANN401
-    """How many images of each label."""
-    num_fake = int(labels.sum())
-    return f"{len(labels) - num_fake} real and {num_fake} fake images"
 
 
 if __name__ == "__main__":

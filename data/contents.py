@@ -63,6 +63,8 @@ class ContentRecord:
 
     def merge(self, other: ContentRecord) -> None:
         """Record what `other` has recorded, too."""
+        if other is self:
+            return
         self.rate = max(self.rate, other.rate)
         self.keys = {key for key in self.keys | other.keys if key % self.rate == 0}
         self.add(())

@@ -36,23 +36,29 @@ def make_pools(
     """The first `num_new` images and, where there are more, the others: old ones, replayed as the
     share `replay_fraction` of every batch.
 
-    A batch holds `batch_size` images, or fewer where there are not so many new ones. Raises
-    InputError where it cannot be split evenly among `world_size` processes, or has no room for
-    both kinds.
+    New and old images together make `batch_size`, always; the share is rounded to what can be
+    split evenly among `world_size` processes. Raises InputError where the batch cannot, where it
+    has no room for both kinds, or where it holds more new images than there are.
     """
     unit = world_size * (1 if pairs is None else 2)
+    split = f"{world_size} processes{' in whole --pairs' if pairs is not None else ''}"
     if batch_size % unit:
         raise InputError(
             f"--batch_size {batch_size}: must be a multiple of {unit}, to be split evenly among"
-            f" {world_size} processes{' in whole --pairs' if pairs is not None else ''}"
+            f" {split}"
         )
-    share = replay_fraction if num_new < len(labels) else 0.0
-    new = min(batch_size - unit * round(batch_size * share / unit), num_new // unit * unit)
-    old = unit * round(new * share / (1 - share) / unit)
-    if not new or (share and not old):
+    replayed = num_new < len(labels)
+    old = unit * round(batch_size * replay_fraction / unit) if replayed else 0
+    new = batch_size - old
+    if replayed and not (old and new):
         raise InputError(
-            f"--batch_size {batch_size}: {num_new} new training images, --replay_fraction"
-            f" {replay_fraction:g} and {world_size} processes leave no batch"
+            f"--replay_fraction {replay_fraction:g}: --batch_size {batch_size}, split evenly among"
+            f" {split}, has no room for {'new' if old else 'old'} images at this share"
+        )
+    if new > num_new:
+        raise InputError(
+            f"--batch_size {batch_size}: a batch holds {new} new images, and there are only"
+            f" {num_new} to train on; give a smaller one{' or replay more' if replayed else ''}"
         )
     pools = []
     for numbers, per_batch in (
@@ -61,7 +67,7 @@ def make_pools(
     ):
         own = None if pairs is None else pairs[np.isin(pairs[:, 0], numbers)]
         pools.append(Pool(numbers, labels[numbers], own, per_batch))
-    return pools if share else pools[:1]
+    return pools if replayed else pools[:1]
 
 
 def steps_per_epoch(pools: Sequence[Pool]) -> int:

@@ -12,6 +12,7 @@ from options.declare import (
     above,
     at_least,
     between,
+    each,
     file_name,
     not_with,
     one_of,
@@ -72,6 +73,12 @@ class RunOptions:
     )
     continue_train: bool = option(
         False, "go on with the run of this name where it stopped (or start it)"
+    )
+    allow_changes: tuple[str, ...] = option(
+        (),
+        "go on although the images are others (data), or the number of processes is (processes)",
+        each(one_of("data", "processes")),
+        needs=[only_with("continue_train")],
     )
     overwrite: bool = option(False, "replace the run of this name")
     seed: int = option(0, "all randomness follows from it", SEED)
@@ -205,8 +212,9 @@ class OptimisationOptions:
     schedule: str = option(
         "plateau",
         "plateau: a tenth of the rate after --earlystop_epoch bad epochs, end below 1e-6;"
-        " onecycle: up to --lr and down to zero over the whole run",
-        one_of("plateau", "onecycle"),
+        " onecycle: up to --lr and down to zero over the whole run; reference_plateau: the rule of"
+        " the reference's code, which forgets the best at each drop and then asks for 0.002",
+        one_of("plateau", "onecycle", "reference_plateau"),
     )
     earlystop_epoch: int = option(
         5,
@@ -282,8 +290,9 @@ def may_change(options: TrainOptions) -> set[str]:
     names |= {
         "preset",
         "dry_run",
+        "allow_changes",
         "max_bad_fraction",
         "testroots",
     }  # what a preset sets is compared itself
     names |= {"num_threads", "max_pixels", "loss_freq", "save_latest_freq", "save_epoch_freq"}
-    return names | ({"niter", "max_steps"} if options.schedule == "plateau" else set())
+    return names | ({"niter", "max_steps"} if options.schedule != "onecycle" else set())

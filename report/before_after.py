@@ -23,7 +23,8 @@ from report.model import About, Model, describe
 from report.rows import MEAN, Row, compare, measure_testset
 from util import distributed
 from util.console import say, warn
-from util.errors import InputError
+from util.errors import InputError, WorkError
+from util.files import sha256
 from util.predictions import write_predictions
 
 RESAMPLES = 1000
@@ -45,6 +46,7 @@ def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
 def before_after(
     folder: str,
     weights: Mapping[str, str],
+    hash_before: str,
     testsets: Mapping[str, Samples],
     arch: str,
     crop_size: int,
@@ -58,8 +60,15 @@ def before_after(
     """Score `testsets` with both files of `weights` ("after" and "before", in this order); write
     predictions, tables and the figure of the two side by side into `folder`; say what changed.
 
-    Scores are kept beside the runs' folders, for all runs that start from the same weights.
+    Scores are kept beside the runs' folders, for all runs that start from the same weights. Raises
+    WorkError where the file "before" does not hold any more what training began with, which has the
+    SHA-256 `hash_before`.
     """
+    if sha256(weights["before"]) != hash_before:
+        raise WorkError(
+            f"--init {weights['before']}: has changed since training began, so there is nothing to"
+            " compare with; put the old file back, and give the same command with --continue_train"
+        )
     store = os.path.dirname(os.path.dirname(folder))
     models = []
     for name, path in weights.items():

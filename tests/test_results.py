@@ -28,6 +28,7 @@ from report.suspicions import suspicions
 from report.tables import markdown, model_tables
 from tests.conftest import write_image
 from tests.test_tables import make_model, random_scores
+from tests.toy_runs import load, run_training
 from util.errors import InputError, Interrupted, Terminated, WorkError
 from util.files import atomic_folder
 from util.predictions import Scores, write_predictions
@@ -340,3 +341,18 @@ def test_sigterm_is_answered_as_ctrl_c_is() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (143, "-c: stopped by SIGTERM\n")
+
+
+def test_a_trained_checkpoint_says_what_it_has_seen(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = run_training(toy, tmp_path, "--niter", 1)
+    contents = [content_hash(path.read_bytes()) for path in (toy / "train").rglob("*.png")]
+    assert ContentRecord(load(folder)["trained_on"]).look_up(contents) == (24, 24)
+    tuned = run_training(
+        *(toy, tmp_path, "--name", "tuned", "--niter", 1, "--classes", "cat"),
+        *("--init", folder / "model_epoch_best.pth"),
+    )
+    assert ContentRecord(load(tuned)["trained_on"]).look_up(contents) == (24, 24)
+    val = [content_hash(path.read_bytes()) for path in (toy / "val").rglob("*.png")]
+    assert ContentRecord(load(tuned)["trained_on"]).look_up(val) == (0, 8)

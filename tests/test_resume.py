@@ -37,16 +37,16 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     whole = run_training(toy, tmp_path / "whole", *options)
     with pytest.MonkeyPatch.context() as patch:
         steps = 0
-        original = train.stop_if_not_finite
+        original = train.normalise
 
-        def count_and_interrupt(*arguments: object) -> None:
+        def count_and_interrupt(images: torch.Tensor) -> torch.Tensor:
             nonlocal steps
             steps += 1
             if steps == stop_after:
                 os.kill(os.getpid(), signal.SIGINT)
-            original(*arguments)
+            return original(images)
 
-        patch.setattr(train, "stop_if_not_finite", count_and_interrupt)
+        patch.setattr(train, "normalise", count_and_interrupt)
         with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
             run_training(toy, tmp_path / "parts", *options)
     assert load(tmp_path / "parts/run")["total_steps"] == stop_after

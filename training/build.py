@@ -16,8 +16,9 @@ from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
+from training.state import TrainingState
 from util import schedule
-from util.training_state import TrainingState
+from util.errors import InputError
 
 
 def build_datasets(
@@ -56,9 +57,9 @@ def build_datasets(
     return train_set, EvalImages(val_samples, [val_steps], options.seed, most), pools
 
 
-def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> TrainingState:
-    """The optimiser, its schedule over `max_steps`, the gradient scaler of fp16, and the average
-    of the weights, if asked for.
+def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:
+    """The optimiser, its schedule over `span` steps, the gradient scaler of fp16, and the average
+    of the weights, if asked for. Raises InputError where the schedule ends before it begins.
     """
     common: dict[str, Any] = {
         "lr": options.lr,
@@ -73,10 +74,18 @@ def build_state(options: TrainOptions, network: nn.Module, max_steps: int) -> Tr
     else:
         momentum = options.momentum
         optimizer = torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, **common)
+    rate: Any
     if options.schedule == "onecycle":
-        rate: Any = schedule.one_cycle(optimizer, max_steps)
+        rate = schedule.one_cycle(optimizer, span)
+    elif options.schedule == "reference_plateau":
+        rate = schedule.ReferencePlateau(optimizer, options.earlystop_epoch)
     else:
         rate = schedule.plateau(optimizer, options.earlystop_epoch)
+    if options.schedule != "onecycle" and schedule.plateau_ended(optimizer):
+        raise InputError(
+            f"--lr {optimizer.param_groups[0]['lr']:g} is below {schedule.MIN_RATE:g}, where"
+            f" --schedule {options.schedule} ends: nothing would be trained"
+        )
     device = next(network.parameters()).device
     scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
     average = None

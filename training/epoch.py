@@ -12,16 +12,16 @@ from torch import nn
 from data.images import UnreadableImage
 from data.loaders import Batch
 from data.samples import Samples
+from networks.device import autocast
+from networks.normalise import normalise
 from networks.predict import predict, progress_bar
+from training.state import Progress, TrainingState
 from util import distributed, run_folder
-from util.checkpoint import save_checkpoint
+from util.checkpoint import not_finite, save_checkpoint
 from util.console import say, warn
 from util.errors import WorkError
 from util.logs import TensorBoard, write_history
 from util.metrics import measure
-from util.training_state import Progress, TrainingState
-
-MOST_NAMED = 4  # files in an error about a batch
 
 
 def note_unreadable(
@@ -45,19 +45,24 @@ def note_unreadable(
         )
 
 
-def stop_if_not_finite(
-    loss: float, samples: Samples, indices: Sequence[int], folder: str, steps: int
+def stop_if_not_sound(
+    network: nn.Module, images: torch.Tensor, device: torch.device, precision: str, folder: str
 ) -> None:
-    """Raise WorkError, which names the batch's files, before a NaN or an infinity reaches the
-    weights.
+    """Raise WorkError where `network` gives some of `images` (N, 3, H, W) uint8 a logit that is not
+    finite. The loss of a step was that of the weights before it, and finite weights can be too
+    large: to be called before weights are saved that have not been validated.
     """
-    if not math.isfinite(loss):
-        names = ", ".join(samples.path(index) for index in indices[:MOST_NAMED])
-        more = len(indices) - MOST_NAMED
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()  # in which nothing is drawn, and batch norm's statistics stay
+    with torch.inference_mode(), autocast(device, precision):
+        logits = network(normalise(images)).float()
+    for module, mode in modes:
+        module.training = mode
+    if not torch.isfinite(logits).all():
         raise WorkError(
-            f"the loss is {loss} after {steps} steps, on {names}"
-            f"{f' and {more} more' if more > 0 else ''}; the last checkpoint in {folder} is from"
-            " before that. Try a smaller --lr, or --precision fp32"
+            "the weights were spoiled by the steps since the last checkpoint: they give logits that"
+            f" are not finite; {run_folder.last_good(folder)}. Try a smaller --lr, or --precision"
+            " fp32"
         )
 
 
@@ -89,14 +94,19 @@ def finish_epoch(
     board: TensorBoard,
     batch_size: int,
     keep_every: int,
+    is_whole: bool,
 ) -> None:
     """Add the epoch to the history, step the plateau, and save: the best first, so that a run
     killed between the two repeats the end of the epoch and nothing is lost. A checkpoint of its
     own is kept every `keep_every` epochs.
+
+    An epoch that the run's last step has ended amid (not `is_whole`) is listed, but what resumes
+    stays as it is amid the epoch, as a plateau may be given more steps later, and is then to go on
+    as if there had been no stop. Such an epoch is the best only until there is a whole one.
     """
     progress, optimizer = state.progress, state.optimizer
     gather_unreadable(progress)
-    epoch = progress.epoch + 1
+    epoch, accuracy = progress.epoch + 1, figures["accuracy"]
     row = {
         "epoch": epoch,
         "total_steps": progress.total_steps,
@@ -106,35 +116,62 @@ def finish_epoch(
         "unreadable": len(progress.unreadable),
         "images_per_second": progress.step * batch_size / progress.seconds,
     }
-    progress.history.append(row)
-    progress.epoch, progress.step, progress.loss_sum, progress.seconds = epoch, 0, 0.0, 0.0
-    if state.is_plateau():
-        state.schedule.step(figures["accuracy"])
-    is_best = figures["accuracy"] > progress.best_accuracy
-    progress.best_accuracy = max(figures["accuracy"], progress.best_accuracy)
+    if is_whole:
+        progress.history.append(row)
+        progress.epoch, progress.step, progress.loss_sum, progress.seconds = epoch, 0, 0.0, 0.0
+        if state.is_plateau():
+            state.schedule.step(accuracy)
+        if is_best := accuracy > progress.best_accuracy:  # which one that is NaN never is
+            progress.best_accuracy = accuracy
+    else:
+        progress.part = row
+        is_best = accuracy > -1 == progress.best_accuracy
     if is_best:
         save(state, folder, run_folder.BEST)
-    if epoch % keep_every == 0:
+    if is_whole and epoch % keep_every == 0:
         save(state, folder, f"model_epoch_{epoch}.pth")
+    board.epoch(row)
+    board.flush()
     save(state, folder, run_folder.LATEST)
     if distributed.is_main():
-        write_history(folder, progress.history)
-    board.scalars("val", figures, progress.total_steps)
+        write_history(folder, progress.rows())
     say(
-        f"epoch {epoch}: loss {row['loss']:.4f}, validation AP {figures['ap']:.4f},"
-        f" accuracy {figures['accuracy']:.4f}{' (best so far)' if is_best else ''}"
+        f"epoch {epoch}{'' if is_whole else ', in part'}: loss {row['loss']:.4f}, validation AP"
+        f" {figures['ap']:.4f}, accuracy {accuracy:.4f}{' (best so far)' if is_best else ''}"
     )
+
+
+def tell_end(folder: str, progress: Progress) -> None:
+    """Say where the weights are: the best ones, if any epoch had an accuracy."""
+    whole = progress.best_accuracy >= 0
+    part = progress.part["val_accuracy"] if progress.part else math.nan
+    accuracy = progress.best_accuracy if whole else part
+    if math.isnan(accuracy):
+        latest = os.path.join(folder, run_folder.LATEST)
+        say(f"done: {latest}; validation gave no accuracy, and so no epoch is the best")
+    else:
+        best = os.path.join(folder, run_folder.BEST)
+        say(f"done: {best} has validation accuracy {accuracy:.4f}")
 
 
 def save(state: TrainingState, folder: str, name: str) -> None:
     """Write a checkpoint, from the main process alone; the latest replaces the one before, which
-    is kept beside it.
+    is kept beside it. Raises WorkError, and writes nothing, where a value of it is not finite.
     """
     gather_unreadable(state.progress)
+    for record in distributed.gather(state.trained_on):
+        state.trained_on.merge(record)
     if distributed.is_main():
+        checkpoint = state.checkpoint()
+        if bad := not_finite(checkpoint):
+            raise WorkError(
+                f"{name} is not written: after {state.progress.total_steps} steps {bad} holds NaN"
+                f" or infinity; {run_folder.last_good(folder)}. Try a smaller --lr, or --precision"
+                " fp32"
+            )
         is_latest = name == run_folder.LATEST
         previous = os.path.join(folder, run_folder.PREVIOUS) if is_latest else ""
-        save_checkpoint(os.path.join(folder, name), state.checkpoint(), previous)
+        save_checkpoint(os.path.join(folder, name), checkpoint, previous)
 
 
 def gather_unreadable(progress: Progress) -> None:

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -31,6 +32,33 @@ def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> Non
             raise WorkError(
                 f"{path}: could not be written ({error}); what it held before is unchanged"
             ) from error
+
+
+def not_finite(state: dict[str, Any]) -> str:
+    """The place of a tensor in `state` that holds a NaN or an infinity, as "model.fc.weight"; ""
+    where all are finite. One pass over each device's tensors.
+    """
+    devices: dict[torch.device, dict[str, torch.Tensor]] = {}
+    for place, tensor in _floating(state, ""):
+        devices.setdefault(tensor.device, {})[place] = tensor
+    for found in devices.values():
+        norms = torch._foreach_norm(list(found.values()), float("inf"))  # which cannot overflow
+        largest = torch.stack([norm.float() for norm in norms])
+        if len(bad := (~torch.isfinite(largest)).nonzero()):
+            return list(found)[int(bad[0])]
+    return ""
+
+
+def _floating(value: Any, place: str) -> Iterator[tuple[str, torch.Tensor]]:  # noqa: ANN401
+    """Every tensor of floats, by its place, in nested dicts and lists."""
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point() and value.numel():
+            yield place, value
+        return
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from _floating(inner, f"{place}.{key}" if place else str(key))
 
 
 def _keep(path: str, previous: str) -> None:

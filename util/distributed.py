@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 Value = TypeVar("Value")
 
@@ -55,11 +57,10 @@ def share(tensors: Iterable[torch.Tensor]) -> None:
             dist.broadcast(tensor, 0)
 
 
-def largest(value: int) -> int:
-    """The largest `value` of all processes, on all of them."""
-    if not dist.is_initialized():
-        return value
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    values = torch.tensor(value, device=device)
-    dist.all_reduce(values, dist.ReduceOp.MAX)
-    return int(values)
+def reducing(
+    model: DistributedDataParallel | None, is_last: bool
+) -> contextlib.AbstractContextManager[object]:
+    """The context of one of several backward passes whose gradients add up: the processes' are
+    averaged in the last one. `model` is None where there is one process.
+    """
+    return contextlib.nullcontext() if model is None or is_last else model.no_sync()

@@ -19,9 +19,12 @@ FRAME = {0: ("real", (40, 160, 60)), 1: ("fake", (200, 40, 40))}  # label -> wor
 
 
 def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
-    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint."""
+    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint. What an
+    earlier version of the code did not measure is empty.
+    """
+    columns = dict.fromkeys(name for row in reversed(history) for name in row)
     with atomic_write(os.path.join(folder, "history.csv")) as file:
-        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
 
@@ -29,11 +32,24 @@ def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
 class TensorBoard:
     """Curves and pictures of one run; does nothing in processes other than the main one."""
 
-    def __init__(self, folder: str, enabled: bool, first_step: int) -> None:
+    def __init__(
+        self, folder: str, enabled: bool, first_step: int, history: Sequence[dict[str, Any]]
+    ) -> None:
+        """Training goes on at `first_step`; the curves of "val" are drawn anew from `history`, as
+        the point of its last epoch may be lost, or one stand there that is no more.
+        """
+        first_steps = {"train": first_step, "val": 1}
         self.writers = {
-            split: SummaryWriter(os.path.join(folder, split), purge_step=first_step)
-            for split in (("train", "val") if enabled else ())
+            split: SummaryWriter(os.path.join(folder, split), purge_step=step)
+            for split, step in (first_steps.items() if enabled else ())
         }
+        for row in history:
+            self.epoch(row)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Add a point to each curve of "val" from a row of the history."""
+        metrics = {k.removeprefix("val_"): v for k, v in row.items() if k.startswith("val_")}
+        self.scalars("val", metrics, row["total_steps"])
 
     def scalars(self, split: str, values: dict[str, float], step: int) -> None:
         """Add a point to each curve of "train" or "val"."""
@@ -45,6 +61,11 @@ class TensorBoard:
         """Show a batch as it goes into the network, (N, 3, H, W) uint8, with labels (N,)."""
         if "train" in self.writers:
             self.writers["train"].add_image("augmented", labelled_grid(images, labels), step)
+
+    def flush(self) -> None:
+        """Put all points on disk: to be called before a checkpoint that knows of them is."""
+        for writer in self.writers.values():
+            writer.flush()
 
     def close(self) -> None:
         """Write out what is pending."""

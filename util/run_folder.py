@@ -11,8 +11,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
+from util import run_lock
 from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import InputError
@@ -34,60 +37,121 @@ OWN_FILES = (
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
 
-def open_run(
-    folder: str, options: dict[str, Any], may_change: set[str], continue_run: bool, overwrite: bool
-) -> bool:
-    """Make the folder ready; return whether it holds a checkpoint to go on from.
+def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
+    """Make the folder ready and lock it (`util.run_lock`).
 
-    A run that is there is continued or replaced only when asked, and continued only with the
-    same `options`, but for those that `may_change`. Replacing removes what a run writes
-    (OWN_FILES) and nothing else. Raises InputError otherwise.
+    A run that is there is continued or replaced only when asked. Replacing removes what a run
+    writes (OWN_FILES) and nothing else. Raises InputError otherwise.
     """
-    found = [path for pattern in OWN_FILES for path in pathlib.Path(folder).glob(pattern)]
-    if found and not (continue_run or overwrite):
+    if own_files(folder) and not (continue_run or overwrite):
         raise InputError(
             f"--name: {folder} holds a run already; add --continue_train to go on with it,"
             " --overwrite to replace it, or choose another name"
         )
-    if overwrite:
-        for path in found:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.makedirs(folder, exist_ok=True)
+    run_lock.acquire(folder)
+    for path in own_files(folder) if overwrite else ():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for pattern in OWN_FILES:
         for path in pathlib.Path(folder).glob(f"{pattern}.{UNFINISHED}"):
             path.unlink()
-    goes_on = continue_run and os.path.exists(os.path.join(folder, LATEST))
-    if goes_on:
-        before = read_json(os.path.join(folder, "options.json"))
-        wanted = json.loads(json.dumps(options))  # as JSON has it: a list for a tuple
-        differ = [
-            k for k in wanted if k not in may_change and before.get(k, wanted[k]) != wanted[k]
-        ]
-        if differ:
-            changes = ", ".join(f"--{k} was {before[k]}, is {wanted[k]}" for k in differ)
-            raise InputError(f"{folder}: cannot be continued with other options: {changes}")
-    return goes_on
 
 
-def read_latest(folder: str) -> dict[str, Any]:
-    """The checkpoint to go on from: the latest or, where that is damaged (by a failing disk; a
-    kill leaves it whole), the one before. Raises InputError where neither can be read.
+def refuse_to_remove(folder: str, weights: str) -> None:
+    """Raise InputError where replacing the run would remove the `weights` that it starts from."""
+    for path in own_files(folder):
+        if path.is_file() and os.path.exists(weights) and path.samefile(weights):
+            raise InputError(
+                f"--init {weights} is a file of the run that --overwrite removes; copy it first, or"
+                " choose another --name"
+            )
+
+
+def own_files(folder: str) -> list[pathlib.Path]:
+    """What a run has written there."""
+    return [path for pattern in OWN_FILES for path in pathlib.Path(folder).glob(pattern)]
+
+
+def read_latest(folder: str) -> tuple[str, dict[str, Any]] | None:
+    """The checkpoint to go on from, and its path; None where there is none.
+
+    It is the latest or, where that is lost, or damaged by a failing disk (a kill leaves it whole),
+    the one before, or else the newest of the others: each holds everything that resumes. Raises
+    InputError where none can be read.
     """
-    try:
-        return read_checkpoint(os.path.join(folder, LATEST))
-    except InputError as error:
-        previous = os.path.join(folder, PREVIOUS)
-        if not os.path.exists(previous):
-            raise
-        warn(f"{error}; going on from the one before it, {previous}")
-        return read_checkpoint(previous)
+    names = [LATEST, PREVIOUS]
+    kept = pathlib.Path(folder).glob("model_epoch_*.pth")
+    others = [path for path in kept if path.name not in names]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    paths = [os.path.join(folder, name) for name in (*names, *(path.name for path in others))]
+    if not any(map(os.path.exists, paths)):
+        return None
+    problem: InputError | None = None
+    for path in paths:
+        try:
+            checkpoint = read_checkpoint(path)
+        except InputError as error:
+            problem = problem or error
+            continue
+        if problem:
+            which = "the one before it" if path == paths[1] else "the newest that can be read"
+            warn(f"{problem}; going on from {which}, {path}")
+        return path, checkpoint
+    raise problem or InputError(f"{folder}: holds no checkpoint")
+
+
+def last_good(folder: str) -> str:
+    """Where a failed run can be taken up, in words."""
+    path = os.path.join(folder, LATEST)
+    return f"the last good checkpoint is {path}" if os.path.exists(path) else "none was saved"
+
+
+def refuse_changes(
+    folder: str,
+    before: dict[str, Any],
+    now: dict[str, Any],
+    may_change: set[str],
+    allowed: Sequence[str],
+) -> None:
+    """Raise InputError where a run would be continued with something else than it was made from:
+    "options" but for those that `may_change`, and what else can be `allowed` by its name, "data"
+    and "processes". What only rounds otherwise, "machine", is told.
+
+    What `before` does not say, as an older checkpoint may not, is not compared.
+    """
+    old = before.get("options") or read_json(path := os.path.join(folder, "options.json"))
+    if old is None:
+        warn(f"{path}: lost, and the checkpoint is too old to say; the options are not compared")
+        old = {}
+    wanted = json.loads(json.dumps(now["options"]))  # as JSON has it: a list for a tuple
+    differ = [k for k in wanted if k not in may_change and old.get(k, wanted[k]) != wanted[k]]
+    if differ:
+        told = ", ".join(f"--{k} was {old[k]}, is {wanted[k]}" for k in differ)
+        raise InputError(f"{folder}: cannot be continued with other options: {told}")
+    refused = []
+    for kind in ("data", "processes", "machine"):
+        was = before.get(kind, {})
+        changes = [f"{k} {was[k]}, now {v}" for k, v in now[kind].items() if was.get(k, v) != v]
+        if changes and kind in allowed:
+            warn(f"{folder}: goes on with other {kind}: {'; '.join(changes)}")
+        elif changes and kind == "machine":
+            warn(f"{folder}: goes on from the same state, not to the same bits: {changes[0]}")
+        elif changes:
+            refused.append((kind, "; ".join(changes)))
+    if refused:
+        told = "; ".join(changes for _, changes in refused)
+        names = ",".join(kind for kind, _ in refused)
+        raise InputError(
+            f"{folder}: the run was made from something else: {told}; restore that, or add"
+            f" --allow_changes {names} to go on knowingly"
+        )
 
 
 def write_about(
     folder: str, options: dict[str, Any], data: dict[str, str], continues: bool
-) -> dict[str, Any]:
-    """Write options.json and run.json; return what the latter says: the command, the code, the
-    machine, the fingerprints of the data, and the run.json of the run it continues.
+) -> None:
+    """Write options.json, and run.json with the command, the code, the machine, the fingerprints of
+    the data, and the run.json of the run it continues.
     """
     path = os.path.join(folder, "run.json")
     about = {
@@ -98,17 +162,28 @@ def write_about(
         "platform": platform.platform(),
         "seed": options["seed"],
         "data_fingerprint": data,
-        "started": now(),
+        "started": time_of(time.time()),
         "continues": read_json(path) if continues else None,
     }
+    if continues and about["continues"] is None:
+        warn(f"{path}: lost; when the run began, and with which code, is not known any more")
     write_json(os.path.join(folder, "options.json"), options)
     write_json(path, about)
-    return about
 
 
-def end(folder: str, about: dict[str, Any]) -> None:
-    """Add the time of the end to run.json."""
-    write_json(os.path.join(folder, "run.json"), {**about, "ended": now()})
+def end(folder: str) -> None:
+    """Add the time of the end to run.json: that of the latest checkpoint. It says that all else is
+    complete.
+    """
+    path = os.path.join(folder, "run.json")
+    last = os.path.getmtime(os.path.join(folder, LATEST))
+    write_json(path, {**(read_json(path) or {}), "ended": time_of(last)})
+
+
+def has_ended(folder: str) -> bool:
+    """Whether `end` was reached, and history.csv is there."""
+    about = read_json(os.path.join(folder, "run.json"))
+    return "ended" in (about or {}) and os.path.exists(os.path.join(folder, "history.csv"))
 
 
 def write_json(path: str, values: dict[str, Any]) -> None:
@@ -118,16 +193,20 @@ def write_json(path: str, values: dict[str, Any]) -> None:
         file.write("\n")
 
 
-def read_json(path: str) -> dict[str, Any]:
-    """Read what `write_json` wrote."""
-    with open(path, encoding="utf-8") as file:
-        values: dict[str, Any] = json.load(file)
-    return values
+def read_json(path: str) -> dict[str, Any] | None:
+    """Read what `write_json` wrote; None where it is lost or damaged."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
-def now() -> str:
-    """The time, to the second, with its offset from UTC."""
-    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+def time_of(seconds: float) -> str:
+    """A time since 1970 to the second, with its offset from UTC."""
+    moment = datetime.datetime.fromtimestamp(seconds)
+    return moment.astimezone().isoformat(timespec="seconds")
 
 
 def _git_commit() -> str | None:

@@ -1,14 +1,16 @@
-"""The two learning-rate schedules, from torch."""
+"""The learning-rate schedules: two from torch, and the reference's own."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 MIN_IMPROVEMENT = 0.001  # of validation accuracy, Wang et al. 2020, section 4
 MIN_RATE = 1e-6  # training ends below it, ibid.
+REFERENCE_GAINS = (0.001, 0.002)  # asked for at the first rate, and at every later one
 
 
 def plateau(optimizer: Optimizer, bad_epochs: int) -> ReduceLROnPlateau:
@@ -25,8 +27,43 @@ def plateau(optimizer: Optimizer, bad_epochs: int) -> ReduceLROnPlateau:
     )
 
 
+class ReferencePlateau:
+    """The rule of Wang et al.'s released code, which differs from the paper's words: an epoch is
+    bad where its accuracy is less than the best one plus 0.001 (so that a gain of exactly that
+    counts), and after a drop of the rate the best is forgotten and 0.002 is asked for.
+
+    Step it with the validation accuracy (a fraction) after each epoch.
+    """
+
+    def __init__(self, optimizer: Optimizer, bad_epochs: int) -> None:
+        self.optimizer, self.bad_epochs = optimizer, bad_epochs
+        self.best: float | None = None  # at the present rate
+        self.num_bad = self.num_drops = 0
+
+    def step(self, accuracy: float) -> None:
+        """Take note of an epoch, and drop the rate where it is time."""
+        gain = REFERENCE_GAINS[min(self.num_drops, 1)]
+        if self.best is None or accuracy >= self.best + gain:
+            self.best, self.num_bad = accuracy, 0
+            return
+        self.num_bad += 1
+        if self.num_bad >= self.bad_epochs:
+            self.best, self.num_bad, self.num_drops = None, 0, self.num_drops + 1
+            for group in self.optimizer.param_groups:
+                group["lr"] /= 10
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` goes on from; the rates are the optimiser's."""
+        return {"best": self.best, "num_bad": self.num_bad, "num_drops": self.num_drops}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self.best, self.num_bad = state["best"], state["num_bad"]
+        self.num_drops = state["num_drops"]
+
+
 def plateau_ended(optimizer: Optimizer) -> bool:
-    """Whether the rate has fallen below 1e-6, where the paper's training ends."""
+    """Whether the rate has fallen below 1e-6, where the paper's training (either plateau) ends."""
     rate: float = optimizer.param_groups[0]["lr"]
     return rate < MIN_RATE and not math.isclose(rate, MIN_RATE)  # 1e-4 x 0.1 x 0.1 is not exact
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel
+
+from data.contents import ContentRecord
+from util.errors import InputError
 
 
 @dataclasses.dataclass
@@ -25,6 +28,11 @@ class Progress:
     best_accuracy: float = -1.0
     unreadable: list[str] = dataclasses.field(default_factory=list)  # training images met so far
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
+    part: dict[str, Any] | None = None  # the row of an epoch that --max_steps has ended amid
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What history.csv shows."""
+        return [*self.history, self.part] if self.part else self.history
 
 
 @dataclasses.dataclass
@@ -37,15 +45,19 @@ class TrainingState:
     scaler: torch.amp.GradScaler
     average: AveragedModel | None  # moving average of the weights (--ema)
     kind: dict[str, Any]  # of network: its arch and crop size, which eval.py takes
+    made_from: dict[str, Any] = dataclasses.field(default_factory=dict)  # training/resume.py
     progress: Progress = dataclasses.field(default_factory=Progress)
+    trained_on: ContentRecord = dataclasses.field(default_factory=ContentRecord)
 
     def in_use(self) -> nn.Module:
         """The network to validate and to use: the averaged one, where there is one."""
         return self.average.module if self.average else self.network
 
     def is_plateau(self) -> bool:
-        """Whether the rate follows the validation accuracy, epoch by epoch."""
-        return isinstance(self.schedule, ReduceLROnPlateau)
+        """Whether the rate follows the validation accuracy, epoch by epoch. Such a run can be given
+        more steps later; a cycle spans the steps it was made for.
+        """
+        return not isinstance(self.schedule, OneCycleLR)
 
     def checkpoint(self) -> dict[str, Any]:
         """Plain values and tensors from which `resume` goes on with the same bits. "model" is the
@@ -60,12 +72,35 @@ class TrainingState:
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
             "random_state": torch.get_rng_state(),
+            "device_random_state": self.device_random_state(),
             "progress": dataclasses.asdict(self.progress),
             "total_steps": self.progress.total_steps,
+            "made_from": self.made_from,
+            "trained_on": self.trained_on.state(),
         }
 
-    def resume(self, checkpoint: dict[str, Any]) -> None:
-        """Take everything back from a `checkpoint`."""
+    def device_random_state(self) -> torch.Tensor | None:
+        """The state of the accelerator's own generator; None on a CPU."""
+        device = next(self.network.parameters()).device
+        if device.type == "cpu":
+            return None
+        state: torch.Tensor = torch.get_device_module(device).get_rng_state()
+        return state
+
+    def resume(self, checkpoint: dict[str, Any], path: str) -> None:
+        """Take everything back from a `checkpoint`, which was read from `path`; raise InputError
+        where it is none of such a run.
+        """
+        try:
+            self._take(checkpoint)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"{path}: is no checkpoint that this run can go on from ({type(error).__name__}:"
+                f" {first}); to start from its weights, give them to --init under another --name"
+            ) from error
+
+    def _take(self, checkpoint: dict[str, Any]) -> None:
         self.in_use().load_state_dict(checkpoint["model"])
         if self.average:
             self.network.load_state_dict(checkpoint["trained"])
@@ -74,4 +109,9 @@ class TrainingState:
         self.schedule.load_state_dict(checkpoint["schedule"])
         self.scaler.load_state_dict(checkpoint["scaler"])
         torch.set_rng_state(checkpoint["random_state"])
+        device = next(self.network.parameters()).device
+        state = checkpoint.get("device_random_state")
+        if device.type != "cpu" and state is not None:
+            torch.get_device_module(device).set_rng_state(state)
         self.progress = Progress(**checkpoint["progress"])
+        self.trained_on = ContentRecord(checkpoint.get("trained_on"))

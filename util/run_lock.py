@@ -1,0 +1,112 @@
+"""A run's folder belongs to one process at a time: a file in it says to which."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+from typing import Any
+
+from util.console import warn
+from util.errors import InputError
+
+NAME = "lock.json"
+
+
+def acquire(folder: str) -> None:
+    """Write the lock file. One whose process is dead is taken over, with a word.
+
+    Raises InputError that names the file where another process has it, or where nobody here can
+    tell, as it was made on another machine.
+    """
+    path, mine = os.path.join(folder, NAME), _owner()
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(mine, file)
+    try:
+        while not _linked(temporary, path):
+            _refuse_or_remove(path, mine)
+    finally:
+        os.remove(temporary)
+
+
+def release(folder: str) -> None:
+    """Remove the lock file where it is this process's; else do nothing."""
+    path = os.path.join(folder, NAME)
+    if _read(path) == _owner():
+        with contextlib.suppress(OSError):
+            os.remove(path)
+
+
+def _linked(temporary: str, path: str) -> bool:
+    """Give the file its name, whole, unless there is one of that name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
+            json.dump(_owner(), file)
+            return True
+        return False
+    return True
+
+
+def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
+    other = _read(path)
+    if other is None:
+        return  # gone in the meantime
+    if other.get("host") == mine["host"]:
+        pid = other.get("process")
+        alive = isinstance(pid, int) and pid != os.getpid() and _started(pid)
+        if alive and alive == other.get("started"):
+            raise InputError(f"{path}: process {pid} is at work on this run; wait for it to end")
+        warn(f"{path}: process {pid}, which was at work on this run, is dead; taking over")
+    elif mine["job"] and other.get("job") == mine["job"]:  # requeued: SLURM runs a job once
+        warn(f"{path}: this job was at work on this run on {other['host']}; taking over")
+    else:
+        raise InputError(
+            f"{path}: a process on {other.get('host', 'an unknown machine')} may be at work on this"
+            " run; if it is not, remove this file"
+        )
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+
+
+def _owner() -> dict[str, Any]:
+    """Which process this is, so that no later one of the same number is taken for it."""
+    pid, job = os.getpid(), os.environ.get("SLURM_JOB_ID", "")
+    return {"host": platform.node(), "process": pid, "started": _started(pid), "job": job}
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in the kernel's ticks since the machine was; "" of a dead one.
+    Where there is no /proc, whether it is alive.
+    """
+    if os.path.isdir("/proc/self"):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            return ""
+        return "" if fields[0] in "ZX" else fields[19]  # Z: killed, though its parent has not asked
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        return "alive"
+    return "alive"
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    """What the lock file says; {} of one that cannot be understood, None where there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
