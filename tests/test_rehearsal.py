@@ -22,7 +22,7 @@ from data import images, manifest
 from data.checks.findings import Report
 from data.dataset import TrainImages, TrainItem
 from data.geometry import CentreCrop
-from data.images import Pixels, UnreadableImage
+from data.images import UnreadableImage
 from data.loaders import train_reader
 from data.manifest_file import read_manifest
 from data.order import EpochBatches, epoch_order, make_pools
@@ -239,12 +239,12 @@ def test_the_first_batch_reads_no_more_than_a_few(
 ) -> None:
     opened = multiprocessing.get_context("fork").Value("i", 0)
 
-    def counted(path: str, max_pixels: int) -> Pixels:
+    def counted(path: str) -> bytes:
         with opened.get_lock():
             opened.value += 1
-        return images.open_image(path, max_pixels)
+        return images.read_file(path)
 
-    monkeypatch.setattr("data.dataset.open_image", counted)
+    monkeypatch.setattr("data.dataset.read_file", counted)
     started = time.monotonic()
     read = train_reader(TrainImages(train, [CentreCrop(8)], seed=0), WORKERS, pin_memory=False)
     batch = next(iter(read(plan(train, 64, 1000))))

@@ -15,7 +15,7 @@ from tests.test_options import COMMANDS, refused
 SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
     *("predictions", "dataroot", "testsets", "bootstrap", "few_shot", "calibrate_on"),
-    *("target_fpr", "published", "results_dir", "name", "gallery"),
+    *("target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
 }
 
 
