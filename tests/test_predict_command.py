@@ -120,7 +120,8 @@ def test_a_threshold_of_another_crop(
         run(home, capsys, "ours.pth", "--threshold", tmp_path / "none.json")
     digest = predict.sha256(str(home / "ours.pth"))
     for crop_size, word in ((CROP, ""), (40, "--cropSize 40"), (None, "--no_crop")):
-        learned = Calibration(0.0, 0.0, 0.0, "accuracy", "x", 1, 1, digest, crop_size)
+        origin = {"weights_sha256": digest, "crop_size": crop_size}
+        learned = Calibration(0.0, 0.0, 0.0, "accuracy", "x", num_real=1, num_fake=1, **origin)
         write_calibration(str(tmp_path / "t.json"), learned)
         said = run(home, capsys, "ours.pth", "--threshold", tmp_path / "t.json")[2]
         assert ("the threshold was learned on" in said) == bool(word)

@@ -324,6 +324,7 @@ def test_eval_scores_every_layout_alike(
 
 def test_train_verify_and_audit_take_them(layouts: pathlib.Path, script: Script) -> None:
     toy = ["--arch", "resnet18", "--init", "scratch", "--loadSize", 40, "--cropSize", 32]
+    toy += ["--batch_size", 4]
     for source in (
         ["--dataroot", "genimage/ADM/sd"],
         ["--dataroot", "m.csv"],
