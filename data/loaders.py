@@ -24,6 +24,7 @@ from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
 from util.errors import WORKER_KILLED, WorkError
+from util.interrupt import hear_no_more_of_workers
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Indices = npt.NDArray[np.int64]
@@ -152,6 +153,9 @@ def _reader(
         plan.batches = batches
         try:
             yield from loader
+        except RuntimeError:  # a killed worker, or whatever its code has raised
+            hear_no_more_of_workers()
+            raise
         except (ConnectionError, EOFError) as error:  # a worker was killed as it handed over
             if not num_workers or str(error).startswith("Caught"):  # raised in its own code
                 raise
@@ -219,7 +223,7 @@ def _end_workers() -> None:
     the reader. multiprocessing would end them by SIGTERM, which they leave to the main process, and
     wait for ever.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would tell of killed workers
+    hear_no_more_of_workers()
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

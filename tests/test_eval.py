@@ -240,6 +240,7 @@ def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(
 ) -> None:
     arguments = ["eval.py", "--model_path", weights, "--dataroot", sweep, "--testsets", "san"]
     arguments += ["--results_dir", tmp_path, "--cropSize", CROP, "--robustness", "--bootstrap", 50]
+    arguments += ["--overwrite"]  # of other levels
     first = script(
         *arguments, "--blur_sigmas", "0,2", "--jpeg_qualities", 60, "--rescale_factors", 0.5
     )

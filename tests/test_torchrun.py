@@ -56,7 +56,7 @@ def test_two_processes_write_the_same_predictions(
     two = torchrun("eval.py", *arguments, "--results_dir", tmp_path / "two")
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
-    assert two.stdout.count("| progan") == 1  # one process prints
+    assert two.stdout.count("| test set ") == 1  # one process prints
     files = [tmp_path / f"{n}/w/predictions.csv" for n in ("one", "two")]
     rows = [list(csv.DictReader(file.open())) for file in files]
     assert len(rows[0]) == 13

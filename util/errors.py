@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from util.interrupt import hear_no_more_of_workers
+
 
 class InputError(Exception):
     """Wrong usage or input. The message is one line: what is wrong, where, and what to do."""
@@ -52,7 +54,7 @@ def run(main: Callable[[], int | None]) -> None:
         try:
             code = main() or 0
         finally:  # torch's handler would tell of a killed worker once more, as we leave
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            hear_no_more_of_workers()
         sys.exit(code)
     except (InputError, WorkError) as error:
         print(f"{program}: error: {one_line(error)}", file=sys.stderr)

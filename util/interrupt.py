@@ -33,6 +33,14 @@ def stop_signals() -> Iterator[Callable[[], int]]:
             signal.signal(stop, handler)
 
 
+def hear_no_more_of_workers() -> None:
+    """Let the end of further worker processes raise nothing: one that was killed has been told of,
+    and torch's handler would raise anew at the end of each other one, in whatever cleans up.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def worker_ends_later() -> Iterator[None]:
     """Let the news that a worker process has died wait for the end of the block.
