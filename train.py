@@ -46,7 +46,7 @@ from training.watch import Watch
 from util import distributed, errors, run_folder, run_lock, schedule
 from util.console import say, say_next
 from util.files import sha256
-from util.interrupt import hear_no_more_of_workers, stop_signals
+from util.interrupt import stop_signals
 from util.logs import write_history
 
 
@@ -170,7 +170,6 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                 disable=not distributed.is_main(),
             )
             bars.callback(bar.close)  # an error's message is to stand on a line of its own
-            bars.callback(hear_no_more_of_workers)
             start = time.perf_counter() - progress.seconds
             logged_step, logged_at = progress.total_steps, time.perf_counter()
             model.train()

@@ -23,7 +23,7 @@ from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
 from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
-from util.errors import WORKER_KILLED, WorkError
+from util.errors import WORKER_KILLED, WorkError, tells_of_killed_worker
 from util.interrupt import hear_no_more_of_workers
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -153,8 +153,9 @@ def _reader(
         plan.batches = batches
         try:
             yield from loader
-        except RuntimeError:  # a killed worker, or whatever its code has raised
-            hear_no_more_of_workers()
+        except RuntimeError as error:
+            if tells_of_killed_worker(error):
+                hear_no_more_of_workers()
             raise
         except (ConnectionError, EOFError) as error:  # a worker was killed as it handed over
             if not num_workers or str(error).startswith("Caught"):  # raised in its own code

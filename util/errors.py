@@ -42,6 +42,12 @@ WORKER_KILLED = (
 )
 
 
+def tells_of_killed_worker(error: RuntimeError) -> bool:
+    """Return whether torch raised it because the system has killed a worker process."""
+    told = r"DataLoader worker .* (is killed by signal|exited unexpectedly)"
+    return re.match(told, str(error)) is not None
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Run a script's `main` and exit: 0 done, 1 failed part-way, 2 wrong input, 130 interrupted,
     143 told to end (SIGTERM).
@@ -63,9 +69,7 @@ def run(main: Callable[[], int | None]) -> None:
         print(f"{program}: stopped: {one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except RuntimeError as error:  # torch raises this one wherever the main process happens to be
-        if not re.match(
-            r"DataLoader worker .* (is killed by signal|exited unexpectedly)", str(error)
-        ):
+        if not tells_of_killed_worker(error):
             raise
         print(f"{program}: error: {WORKER_KILLED}", file=sys.stderr)
         sys.exit(1)
