@@ -1,4 +1,4 @@
-"""The scripts under torchrun: two processes on a CPU, over gloo."""
+"""The scripts in two processes on a CPU, over gloo; under torchrun where it has a part in it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 import torchvision
 
+from tests.commands import run_in_two_processes
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact
@@ -53,7 +54,7 @@ def test_two_processes_write_the_same_predictions(
     arguments: list[object] = ["--model_path", tmp_path / "w.pth", "--dataroot", tmp_path / "test"]
     arguments += ["--num_threads", 0, "--skip_unreadable", *protocol]
     one = script("eval.py", *arguments, "--results_dir", tmp_path / "one")
-    two = torchrun("eval.py", *arguments, "--results_dir", tmp_path / "two")
+    two = run_in_two_processes("eval.py", *arguments, "--results_dir", tmp_path / "two")
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("| test set ") == 1  # one process prints
@@ -78,9 +79,9 @@ def test_two_processes_train_one_run_and_continue_it(
 ) -> None:
     arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path]
     arguments += ["--name", "run", "--continue_train"]
-    first = torchrun(*arguments, "--niter", 1)
+    first = run_in_two_processes(*arguments, "--niter", 1)
     assert first.returncode == 0, first.stderr
-    second = torchrun(*arguments, "--niter", 2)
+    second = run_in_two_processes(*arguments, "--niter", 2)
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("continues after 3 steps") == 1
     history = list(csv.DictReader((tmp_path / "run/history.csv").open()))
@@ -94,7 +95,7 @@ def test_two_processes_killed_or_told_to_end_go_on_with_the_same_bits(
 ) -> None:
     arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--name", "run", "--niter", 4]
     arguments += ["--save_latest_freq", 1, "--continue_train", "--checkpoints_dir"]
-    whole = torchrun(*arguments, tmp_path / "whole")
+    whole = run_in_two_processes(*arguments, tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     folder = tmp_path / "parts/run"
     for number in (signal.SIGKILL, signal.SIGTERM):
@@ -110,7 +111,7 @@ def test_two_processes_killed_or_told_to_end_go_on_with_the_same_bits(
         _, stderr = process.communicate(timeout=60)
         assert process.returncode != 0
     assert "train.py: stopped: saved after" in stderr
-    rest = torchrun(*arguments, tmp_path / "parts")
+    rest = run_in_two_processes(*arguments, tmp_path / "parts")
     assert rest.returncode == 0, rest.stderr
     assert_same_run(tmp_path / "whole/run", folder)
 
