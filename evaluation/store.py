@@ -83,8 +83,10 @@ def read_contents(folder: str) -> dict[FileState, str]:
 
 def write_contents(folder: str, contents: Mapping[FileState, str]) -> None:
     """Keep these hashes beside those that are there."""
-    both = {**read_contents(folder), **contents}
-    rows = ((*state, content) for state, content in both.items())
+    kept = read_contents(folder)
+    if contents.items() <= kept.items():
+        return
+    rows = ((*state, content) for state, content in {**kept, **contents}.items())
     _write(os.path.join(folder, "contents.csv"), CONTENTS, rows)
 
 
