@@ -10,6 +10,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -48,21 +49,46 @@ def start(
     cwd: pathlib.Path = ROOT,
     environment: Mapping[str, str] | None = None,
     own_group: bool = False,
+    pictures: bool = True,
 ) -> Command:
-    """Start `python <argv>`: a script of this project, or -m and a module."""
+    """Start `python <argv>`: a script of this project, or -m and a module. Without `pictures`,
+    figures are made but not rendered, which is most of what a small evaluation takes.
+    """
     start_server()
     folder = tempfile.TemporaryDirectory(prefix="command")
     arguments = ([str(value) for value in argv], str(cwd), environment or {}, folder.name)
-    process = CONTEXT.Process(target=_be_the_command, args=(*arguments, own_group))
+    process = CONTEXT.Process(target=_be_the_command, args=(*arguments, own_group, pictures))
     process.start()
     return Command(process, folder)
 
 
 def run(
-    *argv: object, cwd: pathlib.Path = ROOT, environment: Mapping[str, str] | None = None
+    *argv: object,
+    cwd: pathlib.Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+    pictures: bool = True,
 ) -> Result:
     """Run `python <argv>` to its end."""
-    return start(*argv, cwd=cwd, environment=environment).result()
+    return start(*argv, cwd=cwd, environment=environment, pictures=pictures).result()
+
+
+def run_in_two_processes(*argv: object) -> Result:
+    """Run `python <argv>` in two processes at once, told of each other as torchrun tells them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    commands = [
+        start(*argv, environment={**shared, "LOCAL_WORLD_SIZE": "2", "RANK": r, "LOCAL_RANK": r})
+        for r in ("0", "1")
+    ]
+    results = [command.result() for command in commands]
+    return subprocess.CompletedProcess(
+        [],
+        next((result.returncode for result in results if result.returncode), 0),
+        "".join(result.stdout for result in results),
+        "".join(result.stderr for result in results),
+    )
 
 
 def start_server() -> None:
@@ -75,14 +101,24 @@ def start_server() -> None:
 
 
 def _be_the_command(
-    argv: list[str], cwd: str, environment: Mapping[str, str], folder: str, own_group: bool
+    argv: list[str],
+    cwd: str,
+    environment: Mapping[str, str],
+    folder: str,
+    own_group: bool,
+    pictures: bool,
 ) -> None:
     for number in (1, 2):
         file = os.open(os.path.join(folder, str(number)), os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)
         os.close(file)
+    multiprocessing.set_start_method(None, force=True)  # the server's is not a script's
     if own_group:
         os.setsid()
+    if not pictures:
+        import report.drawing  # noqa: PLC0415 (not all commands need it)
+
+        report.drawing._rendered = lambda figure, kind: b""
     os.chdir(cwd)
     os.environ.update(environment)
     main = types.ModuleType("__main__")
@@ -91,4 +127,9 @@ def _be_the_command(
     main.__file__, sys.argv = path, [path, *argv[2 if main.__spec__ else 1 :]]
     # by the second name the main module is known to those who unpickle what "spawn" sends
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    exec(compile(pathlib.Path(path).read_bytes(), path, "exec"), main.__dict__)
+    code: str | int | None = 0
+    try:
+        exec(compile(pathlib.Path(path).read_bytes(), path, "exec"), main.__dict__)
+    except SystemExit as stopped:
+        code = stopped.code
+    sys.exit(code)  # anew, as from a script: what the first one's frames held is let go before

@@ -4,8 +4,6 @@ import itertools
 import json
 import pathlib
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,7 +17,8 @@ from benchmarks.material import crops, labelled_images, trained_network, write_i
 from benchmarks.timing import Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
 from networks.normalise import MEAN, STD, normalise
-from tests.conftest import ROOT, write_image
+from tests.commands import run
+from tests.conftest import write_image
 from util.metrics import measure
 
 
@@ -117,15 +116,7 @@ def test_the_document_tells_what_was_not_met() -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_runs_and_prints_its_rows(name: str, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "rows.json"
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--rounds", "1"]
-    result = subprocess.run(
-        [*command, "--json", str(path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-        check=False,
-    )
+    result = run("-m", f"benchmarks.{name}", "--quick", "--rounds", 1, "--json", path)
     assert result.returncode == 0, result.stderr
     rows = json.loads(path.read_text())
     assert rows

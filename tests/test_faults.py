@@ -22,6 +22,7 @@ from data.images import UnreadableImage, open_image
 from data.loaders import train_reader
 from data.order import EpochBatches
 from data.samples import Samples, find_samples
+from tests.commands import start
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.toy_runs import load, run_training
 from util import errors, run_folder
@@ -120,23 +121,23 @@ def test_where_no_image_can_be_read_the_run_ends_with_its_name(tmp_path: pathlib
 def test_a_worker_killed_by_the_system_is_one_clear_line(
     toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    command = [sys.executable, "train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
-    command += ["--checkpoints_dir", str(tmp_path), "--num_threads", "1", "--save_latest_freq", "1"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / run_folder.LATEST).exists() and process.poll() is None:
-        pass
+    argv = ["train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
+    argv += ["--checkpoints_dir", str(tmp_path), "--num_threads", "1", "--save_latest_freq", "1"]
+    command = start(*argv)
+    while not (tmp_path / "run" / run_folder.LATEST).exists() and command.process.is_alive():
+        time.sleep(0.001)
     killed = False
-    while process.poll() is None and not killed:
-        for child in children(process.pid):
+    while command.process.is_alive() and not killed:
+        for child in children(command.process.pid or 0):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
                 killed = True
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
-    last = stderr.splitlines()[-1]
+    result = command.result(timeout=60)
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
     assert last.startswith("train.py: error: the system killed a process that reads images")
     assert "--num_threads" in last
-    assert "Traceback" not in stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_loss_that_is_not_finite_names_the_files_and_spares_the_checkpoint(

@@ -32,6 +32,7 @@ from data.sources import find_testsets
 from data.verify import check
 from options.manifest_options import ManifestOptions
 from options.parse import parse
+from tests import commands
 from tests.conftest import children, write_image
 
 TESTSETS = {  # images of both labels, as published
@@ -81,7 +82,8 @@ def measured(task: Callable[..., object], *arguments: object) -> Cost:
 
 def in_a_new_process(task: Callable[..., object], *arguments: object) -> Cost:
     """Measured where no memory is left over from other tests, which would hide the growth."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    commands.start_server()
+    with ProcessPoolExecutor(1, commands.CONTEXT) as pool:
         cost = pool.submit(measured, task, *arguments).result()
     tell(task.__name__, cost.seconds, cost.megabytes)
     return cost

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
 import pathlib
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
 
 import train
-from tests.conftest import ROOT, TOY_OPTIONS
+from tests.commands import CONTEXT, start, start_server
+from tests.conftest import TOY_OPTIONS
 from tests.toy_runs import assert_same_run, load, run_training
 from util import errors, run_folder
+
+Run = Callable[..., pathlib.Path]
+
+
+@pytest.fixture(scope="module")
+def never_stopped(toy: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Train with these options, once for all tests."""
+    return functools.cache(lambda *argv: run_training(toy, tmp_path_factory.mktemp("whole"), *argv))
 
 
 @pytest.mark.parametrize("stop_after", [2, 3, 4], ids=["mid-epoch", "epoch's end", "next epoch"])
@@ -30,11 +38,12 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     toy: pathlib.Path,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
+    never_stopped: Run,
     stop_after: int,
     extra: str,
 ) -> None:
     options = ("--niter", 2, "--blur_prob", 0.5, *extra.split())
-    whole = run_training(toy, tmp_path / "whole", *options)
+    whole = never_stopped(*options)
     with pytest.MonkeyPatch.context() as patch:
         steps = 0
         original = train.normalise
@@ -59,14 +68,15 @@ def test_a_killed_run_goes_on_with_the_same_bits(toy: pathlib.Path, tmp_path: pa
     options = ["--niter", "3", "--num_threads", "1", "--jpg_prob", "0.5"]
     base = [*TOY_OPTIONS, "--dataroot", str(toy), "--name", "run", *options]
     run_training(toy, tmp_path / "whole", *options)
-    command = [sys.executable, "train.py", *base, "--checkpoints_dir", str(tmp_path / "parts")]
-    command += ["--save_latest_freq", "2", "--continue_train"]
+    argv = ["train.py", *base, "--checkpoints_dir", str(tmp_path / "parts")]
+    argv += ["--save_latest_freq", "2", "--continue_train"]
     latest = tmp_path / "parts/run" / run_folder.LATEST
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    while not latest.exists() and process.poll() is None:
+    command = start(*argv)
+    process = command.process
+    while not latest.exists() and process.is_alive():
         time.sleep(0.01)
     process.kill()
-    process.wait()
+    command.result()
     killed_at = load(tmp_path / "parts/run")["total_steps"]
     run_training(toy, tmp_path / "parts", *options, "--continue_train")
     print(f"killed after a checkpoint at step {killed_at}")
@@ -90,8 +100,7 @@ def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
     torch.set_num_threads(1)
     options = ("--niter", 14, "--jpg_prob", 0.5, "--ema", 0.9, "--save_latest_freq", 1)
     whole = run_training(toy, tmp_path / "whole", *options)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["train", "tests.toy_runs"])
+    start_server()
     folder, unreadable, seen = tmp_path / "parts/run", [], set()
     done = threading.Event()
 
@@ -113,7 +122,7 @@ def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
     kills, finished = 0, False
     try:
         while kills < 20 and not finished:
-            process = context.Process(target=run_quietly, args=(arguments,))
+            process = CONTEXT.Process(target=run_quietly, args=(arguments,))
             process.start()
             if kills % 4 == 0:  # however slow the machine, every fourth gets somewhere
                 before = len(seen)
@@ -142,18 +151,17 @@ def test_twenty_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
 def test_ctrl_c_and_sigterm_save_and_exit_cleanly(
     toy: pathlib.Path, tmp_path: pathlib.Path, number: int, code: int
 ) -> None:
-    command = [sys.executable, "train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
-    command += ["--checkpoints_dir", str(tmp_path), "--num_threads", "2", "--save_latest_freq", "1"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while not (tmp_path / "run" / run_folder.LATEST).exists() and process.poll() is None:
+    argv = ["train.py", *TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
+    argv += ["--checkpoints_dir", str(tmp_path), "--num_threads", "2", "--save_latest_freq", "1"]
+    command = start(*argv, own_group=True)
+    while not (tmp_path / "run" / run_folder.LATEST).exists() and command.process.is_alive():
         time.sleep(0.01)
-    os.killpg(process.pid, number)  # as a terminal and a cluster do: to the workers, too
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "--continue_train goes on" in stderr.splitlines()[-1]
-    assert "Traceback" not in stderr
+    # as a terminal and a cluster do: to the workers, too
+    os.killpg(command.process.pid or 0, number)
+    result = command.result(timeout=60)
+    assert result.returncode == code
+    assert "--continue_train goes on" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
 
 
 def test_the_checkpoint_before_is_kept_and_stands_in_for_a_damaged_one(

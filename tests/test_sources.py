@@ -306,18 +306,20 @@ def test_eval_scores_every_layout_alike(
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((tmp_path / "w/predictions.csv").open()))
     assert {row["testset"] for row in rows} == {name}
-    logits = sorted((row["label"], row["logit"]) for row in rows)
-    base = script("eval.py", "--dataroot", "ours/val", *flags, "--name", "base", cwd=layouts)
-    assert base.returncode == 0, base.stderr
-    expected = csv.DictReader((tmp_path / "base/predictions.csv").open())
-    rows = sorted(expected, key=lambda row: (row["label"], row["logit"]))
-    assert [row["label"] for row in rows] == [label for label, _ in logits]
-    paths = [layouts / "ours/val" / row["path"] for row in rows]
     network = torchvision.models.resnet18(num_classes=1)
     network.load_state_dict(state)
-    plain, exact = plain_logits(network, paths, 32)
-    for scored in ([row["logit"] for row in rows], [logit for _, logit in logits]):
-        assert_as_exact([float(logit) for logit in scored], plain, exact)
+    expected = []
+    for label, folder in enumerate(("0_real", "1_fake")):
+        paths = (layouts / "ours/val" / folder).iterdir()
+        plain, exact = plain_logits(network, paths, 32)
+        expected += sorted(zip([label] * 6, exact, plain, strict=True))
+    logits = sorted((int(row["label"]), float(row["logit"])) for row in rows)
+    assert [label for label, _ in logits] == [label for label, _, _ in expected]
+    assert_as_exact(
+        [logit for _, logit in logits],
+        [plain for _, _, plain in expected],
+        [exact for _, exact, _ in expected],
+    )
     page = (tmp_path / "w/report.html").read_text()
     assert page.count("data:image/") >= 4  # the mistakes' pictures were found, and the figures
 

@@ -1,4 +1,4 @@
-"""The scripts under torchrun: two processes on a CPU, over gloo."""
+"""The scripts in two processes on a CPU, over gloo; under torchrun where it has a part in it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 import torchvision
 
+from tests.commands import run_in_two_processes
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact
@@ -53,7 +54,7 @@ def test_two_processes_write_the_same_predictions(
     arguments: list[object] = ["--model_path", tmp_path / "w.pth", "--dataroot", tmp_path / "test"]
     arguments += ["--num_threads", 0, "--skip_unreadable", *protocol]
     one = script("eval.py", *arguments, "--results_dir", tmp_path / "one")
-    two = torchrun("eval.py", *arguments, "--results_dir", tmp_path / "two")
+    two = run_in_two_processes("eval.py", *arguments, "--results_dir", tmp_path / "two")
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("| test set ") == 1  # one process prints
@@ -78,9 +79,9 @@ def test_two_processes_train_one_run_and_continue_it(
 ) -> None:
     arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path]
     arguments += ["--name", "run", "--continue_train"]
-    first = torchrun(*arguments, "--niter", 1)
+    first = run_in_two_processes(*arguments, "--niter", 1)
     assert first.returncode == 0, first.stderr
-    second = torchrun(*arguments, "--niter", 2)
+    second = run_in_two_processes(*arguments, "--niter", 2)
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("continues after 3 steps") == 1
     history = list(csv.DictReader((tmp_path / "run/history.csv").open()))

@@ -420,7 +420,7 @@ def test_ctrl_c_ends_at_once(tmp_path: pathlib.Path) -> None:
     while command.process.is_alive() and not children(command.process.pid):
         time.sleep(0.05)
     time.sleep(1)
-    os.killpg(command.process.pid, signal.SIGINT)  # as a terminal sends it, to the workers, too
+    os.killpg(command.process.pid or 0, signal.SIGINT)  # as a terminal does: to the workers, too
     result = command.result(timeout=30)  # the 64 images in hand take minutes
     assert result.returncode == 130, result.stderr
     assert result.stderr.rstrip().endswith("verify.py: stopped by Ctrl-C")
