@@ -37,7 +37,7 @@ demo: setup ## the whole experiment in miniature: build images, train, sweep, pr
 	$(BIN)/python -m minibench.compare results/demo
 
 test: setup lint ## the whole test suite, linters and types first
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 bench: setup ## measure against the reference recipe, into docs/benchmarks.md; alone on the machine
 	$(BIN)/python -m benchmarks

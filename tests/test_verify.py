@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -411,15 +412,22 @@ def _die(chunk: content.Chunk, max_pixels: int) -> content.Seen:
     raise AssertionError
 
 
+def has_open(pid: int | None, folder: pathlib.Path) -> bool:
+    """Whether a process that `pid` has started reads a file in this folder."""
+    files = (f for child in children(pid or 0) for f in pathlib.Path(f"/proc/{child}/fd").iterdir())
+    with contextlib.suppress(FileNotFoundError):
+        return any(os.readlink(file).startswith(str(folder)) for file in files)
+    return False
+
+
 def test_ctrl_c_ends_at_once(tmp_path: pathlib.Path) -> None:
     (tmp_path / "own/0_real").mkdir(parents=True)
     Image.new("RGB", (9000, 9000)).save(tmp_path / "own/0_real/0.png")
     for number in range(1, 400):
         os.link(tmp_path / "own/0_real/0.png", tmp_path / f"own/0_real/{number}.png")
     command = start("-m", "data.verify", "own", "--processes", 1, cwd=tmp_path, own_group=True)
-    while command.process.is_alive() and not children(command.process.pid):
-        time.sleep(0.05)
-    time.sleep(1)
+    while command.process.is_alive() and not has_open(command.process.pid, tmp_path / "own"):
+        time.sleep(0.01)
     os.killpg(command.process.pid or 0, signal.SIGINT)  # as a terminal does: to the workers, too
     result = command.result(timeout=30)  # the 64 images in hand take minutes
     assert result.returncode == 130, result.stderr
