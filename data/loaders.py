@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import itertools
 import multiprocessing
 import signal
@@ -216,6 +217,7 @@ def _start_worker(worker: int) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):  # sent to all; the main process is to answer
         signal.signal(stop, signal.SIG_IGN)
     cv2.setNumThreads(0)  # the workers are the parallelism; threads of their own only compete
+    gc.freeze()  # a collection writes to every object it looks at, and so copies what is inherited
 
 
 @atexit.register
