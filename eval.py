@@ -13,25 +13,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from data.contents import ContentRecord
-from data.degrade import PLAIN, variants
 from data.samples import Samples
 from data.sources import find_testsets, left_out
 from data.testsets import paper_order
 from data.unreadable import tell_unreadable
-from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Scorer, score_testset
-from networks.create import create_trained
-from networks.device import choose_device
-from networks.fit import refuse_what_does_not_fit
-from networks.gradcam import gradcam
-from networks.inference import for_inference
-from networks.weights import read_weights
-from options.places import writable_folder
-from report.build import warnings, write_csv, write_page, write_tables
-from report.calibration import learn_from_images, learn_from_predictions, refuse_own_images
-from report.console import calibration_told, one_row, robustness_told
-from report.gallery import gallery, roots_of
-from report.model import (
+from evaluation.calibration import learn_from_images, learn_from_predictions, refuse_own_images
+from evaluation.degrade import PLAIN, variants
+from evaluation.model import (
     About,
     Model,
     describe,
@@ -41,15 +29,27 @@ from report.model import (
     refuse_other_labels,
     refuse_reserved,
 )
+from evaluation.predictions import Scores, read_predictions, write_predictions
+from evaluation.protocol import ScoringProtocol
+from evaluation.published import check_published, published
+from evaluation.robustness import read_robustness, robustness_rows
+from evaluation.rows import Row, measure_testset
+from evaluation.scoring import Scorer, score_testset
+from evaluation.thresholds import Calibration, write_calibration
+from networks.create import create_trained
+from networks.device import choose_device
+from networks.fit import refuse_what_does_not_fit
+from networks.gradcam import gradcam
+from networks.inference import for_inference
+from networks.weights import read_weights
+from options.places import writable_folder
+from report.build import warnings, write_csv, write_page, write_tables
+from report.console import calibration_told, one_row, robustness_told
+from report.gallery import gallery, roots_of
 from report.page import Mistake
-from report.published import check_published, published
 from report.results_folder import default_name, new_results, refuse_other_results
-from report.robustness import read_robustness, robustness_rows
-from report.rows import Row, measure_testset
 from util import distributed, errors
 from util.console import note, warn
-from util.predictions import Scores, read_predictions, write_predictions
-from util.thresholds import Calibration, write_calibration
 
 
 def main(options: EvalOptions) -> int:

@@ -16,8 +16,10 @@ import numpy as np
 from data.images import UnreadableImage
 from data.samples import find_images
 from data.unreadable import tell_unreadable
+from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scorer, image_scorer
+from evaluation.thresholds import Calibration, read_calibration
 from networks.create import create_trained
 from networks.device import choose_device
 from networks.fit import refuse_what_does_not_fit
@@ -27,8 +29,6 @@ from networks.weights import read_weights
 from util import errors
 from util.console import warn
 from util.files import csv_writer, sha256
-from util.predictions import probability
-from util.thresholds import Calibration, read_calibration
 
 SLICE = 1024  # images scored before they are printed: what an interruption costs at most
 

@@ -31,6 +31,7 @@ from networks.freeze import fix, frozen_part
 from networks.normalise import normalise
 from networks.weights import read_weights
 from report.before_after import before_after, find_all_testsets
+from training import run_folder, run_lock, schedule
 from training.build import build_datasets, build_state
 from training.epoch import (
     finish_epoch,
@@ -40,14 +41,14 @@ from training.epoch import (
     tell_end,
     validate,
 )
+from training.logs import write_history
 from training.resume import board_of, complete, describe_labels, made_from, take_up
 from training.state import TrainingState
 from training.watch import Watch
-from util import distributed, errors, run_folder, run_lock, schedule
+from util import distributed, errors
 from util.console import say, say_next
 from util.files import sha256
 from util.interrupt import stop_signals
-from util.logs import write_history
 
 
 def main(options: TrainOptions) -> None:

@@ -13,11 +13,11 @@ from multiprocessing.connection import Connection
 from benchmarks import reference
 from benchmarks.profiles import python_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
-from data.manifest import rows
 from data.manifest_file import read_manifest, write_manifest
 from data.samples import LABELS, find_samples
 from options.benchmark_options import ListingOptions
 from options.parse import parse
+from tools.manifest import rows
 from util.errors import run
 
 CLASSES = 20

@@ -15,13 +15,13 @@ from tqdm import tqdm
 from benchmarks.material import labelled_images, trained_network
 from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
+from evaluation.metrics import Logits, measure
 from networks.inference import for_inference
 from networks.normalise import normalise
 from networks.predict import predict
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import InputError, run
-from util.metrics import Logits, measure
 
 CPU = torch.device("cpu")
 FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, steps of training before

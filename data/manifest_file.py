@@ -1,4 +1,4 @@
-"""Manifests: the images of a data set, listed in one file (data/manifest.py writes one)."""
+"""Manifests: the images of a data set, listed in one file (tools/manifest.py writes one)."""
 
 from __future__ import annotations
 
@@ -176,5 +176,5 @@ def refuse_stale(manifest: Manifest, every: int) -> None:
             reason = "has changed"
         raise InputError(
             f"{manifest.path}: is stale: {manifest.samples.relative(index)} {reason} since it was"
-            " written; write it anew with python -m data.manifest"
+            " written; write it anew with python -m tools.manifest"
         )

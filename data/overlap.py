@@ -18,7 +18,7 @@ def shared_image(first: Samples, second: Samples) -> str:
 
     What is compared are the directories themselves, and the names in those that both have: that
     takes a look at each directory, not at each image. A link from file to file is an image of its
-    own (data/verify.py compares contents).
+    own (tools/verify.py compares contents).
     """
     ours, theirs = _directories(first), _directories(second)
     common = set(ours.values()) & set(theirs.values())

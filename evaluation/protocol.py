@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.augment import Step
-from data.degrade import reencode_steps
 from data.transforms import eval_transform
+from evaluation.degrade import reencode_steps
 from options.machine import MAX_PIXELS
 
 

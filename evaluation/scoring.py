@@ -16,10 +16,11 @@ from tqdm import tqdm
 from data.augment import Step
 from data.contents import FileState, content_hash, file_state
 from data.dataset import EvalImages, Seen
-from data.degrade import PLAIN
 from data.images import UnreadableImage, read_file
 from data.loaders import Indices, eval_reader
 from data.samples import Samples
+from evaluation.degrade import PLAIN
+from evaluation.predictions import Scores, as_written
 from evaluation.protocol import ScoringProtocol
 from evaluation.store import (
     Kept,
@@ -31,7 +32,6 @@ from evaluation.store import (
 )
 from networks.predict import Predicted, predict, progress_bar
 from util import distributed
-from util.predictions import Scores, as_written
 
 SLICE = 4096  # images scored between two writes to disk
 

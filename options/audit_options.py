@@ -1,4 +1,4 @@
-"""What data/audit.py can be told."""
+"""What tools/audit.py can be told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m data.download` can be told."""
+"""What `python -m tools.download` can be told."""
 
 from __future__ import annotations
 

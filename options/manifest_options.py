@@ -1,4 +1,4 @@
-"""What data/manifest.py can be told."""
+"""What tools/manifest.py can be told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What report/spectra.py can be told."""
+"""What tools/spectra.py can be told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What data/verify.py can be told."""
+"""What tools/verify.py can be told."""
 
 from __future__ import annotations
 

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from data.degrade import PLAIN, variants
 from data.samples import Samples
 from data.sources import find_testsets
 from data.testsets import PAPER_ELEVEN, paper_order
+from evaluation.degrade import PLAIN, variants
+from evaluation.model import About, Model, describe
+from evaluation.predictions import write_predictions
 from evaluation.protocol import ScoringProtocol
+from evaluation.rows import MEAN, Row, compare, measure_testset
 from evaluation.scoring import Scorer, score_testset
 from networks.create import create_trained
 from networks.inference import for_inference
 from networks.weights import read_weights
 from report.build import warnings, write_tables
-from report.drawing import save_drawing
 from report.figures import performance_bars
-from report.model import About, Model, describe
-from report.rows import MEAN, Row, compare, measure_testset
 from util import distributed
 from util.console import say, warn
+from util.drawing import save_drawing
 from util.errors import InputError, WorkError
 from util.files import sha256
-from util.predictions import write_predictions
 
 RESAMPLES = 1000
 

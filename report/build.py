@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data.testsets import PAPER_ELEVEN
-from report.drawing import Drawing, save_drawing
+from evaluation.metrics import unranked
+from evaluation.model import METRICS, Model, caption, metrics_of
+from evaluation.rows import Row, compare
+from evaluation.suspicions import suspicions
 from report.figures import (
     performance_bars,
     precision_recall_curves,
@@ -23,14 +26,11 @@ from report.figures import (
 )
 from report.html import write_html
 from report.latex import latex
-from report.model import METRICS, Model, caption, metrics_of
 from report.page import Mistake, Page, Table
-from report.rows import Row, compare
-from report.suspicions import suspicions
 from report.tables import comparison_table, markdown, model_tables
+from util.drawing import Drawing, save_drawing
 from util.errors import one_line
 from util.files import atomic_write, csv_writer
-from util.metrics import unranked
 
 
 def write_tables(folder: str, models: Sequence[Model]) -> str:

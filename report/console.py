@@ -6,11 +6,11 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from report.model import Model
-from report.rows import Row
+from evaluation.model import Model
+from evaluation.rows import Row
+from evaluation.thresholds import Calibration
 from report.tables import per_cent
 from util.markdown import table
-from util.thresholds import Calibration
 
 
 def one_row(model: Model, name: str) -> str:

@@ -19,9 +19,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from report.drawing import FAKE, MODELS, REAL
-from report.rows import Row
-from util.predictions import Scores
+from evaluation.predictions import Scores
+from evaluation.rows import Row
+from util.drawing import FAKE, MODELS, REAL
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from data.augment import Step
 from data.images import Pixels, UnreadableImage, open_image
 from data.samples import label_folders, subfolders
+from evaluation.predictions import Scores
 from report.page import Mistake
-from util.predictions import Scores
 
 Heat = npt.NDArray[np.floating]  # (height, width) in [0, 1]
 Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from evaluation.predictions import Scores, probability
 from report.page import Mistake, Page
 from util.files import atomic_write
-from util.predictions import Scores, probability
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 DIGITS = 4  # of a logit in the page

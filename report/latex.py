@@ -6,8 +6,8 @@ import functools
 import math
 from collections.abc import Sequence
 
-from report.model import Model, caption
-from report.rows import MEAN, Row
+from evaluation.model import Model, caption
+from evaluation.rows import MEAN, Row
 from report.tables import SPREAD, by_testset
 from report.tables import per_cent as per_cent_with
 from util.errors import one_line

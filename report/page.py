@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from report.drawing import Drawing
-from util.predictions import Scores
+from evaluation.predictions import Scores
+from util.drawing import Drawing
 
 
 class Table(NamedTuple):

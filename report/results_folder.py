@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from report.model import METRICS, About, read_metrics
+from evaluation.model import METRICS, About, read_metrics
 from util.errors import InputError
 from util.files import atomic_folder
 

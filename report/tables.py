@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from report.model import Model
+from evaluation.bootstrap import CONFIDENCE
+from evaluation.metrics import ECE_BINS
+from evaluation.model import Model
+from evaluation.rows import MEAN, Row
+from evaluation.thresholds import FEW_SHOT_DRAWS
 from report.page import Table
-from report.rows import MEAN, Row
-from util.bootstrap import CONFIDENCE
 from util.markdown import table
-from util.metrics import ECE_BINS
-from util.thresholds import FEW_SHOT_DRAWS
 
 HEADINGS = {
     "testset": "test set",

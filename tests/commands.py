@@ -116,9 +116,9 @@ def _be_the_command(
     if own_group:
         os.setsid()
     if not pictures:
-        import report.drawing  # noqa: PLC0415 (not all commands need it)
+        import util.drawing  # noqa: PLC0415 (not all commands need it)
 
-        report.drawing._rendered = lambda figure, kind: b""
+        util.drawing._rendered = lambda figure, kind: b""
     os.chdir(cwd)
     os.environ.update(environment)
     main = types.ModuleType("__main__")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.released.counts import published_counts
 from tests import commands
+from tools.released.counts import published_counts
 
 ROOT = commands.ROOT
 Script = Callable[..., "subprocess.CompletedProcess[str]"]

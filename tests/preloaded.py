@@ -6,12 +6,12 @@ import matplotlib.figure
 import sklearn.metrics
 import torch.utils.tensorboard
 
-import data.audit
-import data.manifest
-import data.verify
 import eval
 import predict
-import report.spectra
+import tools.audit
+import tools.manifest
+import tools.spectra
+import tools.verify
 import train
 
-__all__ = ["data", "eval", "matplotlib", "predict", "report", "sklearn", "torch", "train"]
+__all__ = ["eval", "matplotlib", "predict", "sklearn", "tools", "torch", "train"]

@@ -11,9 +11,9 @@ from typing import Any
 import py7zr
 import pytest
 
-from data.released import archives
-from data.released.archives import unpack
-from data.released.members import Member, placed
+from tools.released import archives
+from tools.released.archives import unpack
+from tools.released.members import Member, placed
 from util.errors import InputError, WorkError
 
 KNOWN = {"cat", "dog", "train"}

@@ -11,15 +11,15 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from data.audit import audit_set, draw, pair_name, read_files
-from data.checks.audit_report import Audited, notes, warning
-from data.checks.audit_scores import ALL
-from data.checks.cues import CUES
 from data.samples import Samples, find_samples
 from tests.commands import ROOT, Result, run
 from tests.conftest import assert_wrong_usage
 from tests.test_audit_scores import spread
 from tests.tolerances import near
+from tools.audit import audit_set, draw, pair_name, read_files
+from tools.checks.audit_report import Audited, notes, warning
+from tools.checks.audit_scores import ALL
+from tools.checks.cues import CUES
 
 LABELS = ("0_real", "1_fake")
 
@@ -54,7 +54,7 @@ def audit(folder: pathlib.Path) -> Audited:
 
 
 def command(*argv: object, cwd: pathlib.Path = ROOT) -> Result:
-    return run("-m", "data.audit", *argv, cwd=cwd)
+    return run("-m", "tools.audit", *argv, cwd=cwd)
 
 
 def test_a_format_that_tells_all_is_found_and_named(planted: pathlib.Path) -> None:

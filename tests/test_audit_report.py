@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from data.checks.audit_figure import heatmap
-from data.checks.audit_report import Audited, describe, overview, warning
-from data.checks.audit_scores import ALL, Told, noise
-from data.checks.cues import CUES
+from tools.checks.audit_figure import heatmap
+from tools.checks.audit_report import Audited, describe, overview, warning
+from tools.checks.audit_scores import ALL, Told, noise
+from tools.checks.cues import CUES
 
 
 def test_numbers_are_described_by_their_middle_half_and_categories_by_shares() -> None:

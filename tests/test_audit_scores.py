@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.checks.audit_scores import ALL, make_folds, measure_cues, number_of_folds
-from data.checks.cues import CUES
 from tests.tolerances import near
+from tools.checks.audit_scores import ALL, make_folds, measure_cues, number_of_folds
+from tools.checks.cues import CUES
 
 
 def spread(reals: int, fakes: int) -> float:

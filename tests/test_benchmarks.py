@@ -16,10 +16,10 @@ from benchmarks.__main__ import SCRIPTS, document, machine
 from benchmarks.material import crops, labelled_images, trained_network, write_images
 from benchmarks.timing import Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
+from evaluation.metrics import measure
 from networks.normalise import MEAN, STD, normalise
 from tests.commands import run
 from tests.conftest import write_image
-from util.metrics import measure
 
 
 def test_the_reference_blurs_as_scipy_in_uint8(monkeypatch: pytest.MonkeyPatch) -> None:

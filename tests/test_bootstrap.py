@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
+from evaluation.bootstrap import bootstrap, interval
 from tests.tolerances import near
-from util.bootstrap import bootstrap, interval
 
 
 def two_gaussians(seed: int, num: int, distance: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def test_the_same_seed_draws_the_same_and_blocks_change_nothing_but_the_draws(
     first = bootstrap(labels, logits, 100, seed=1)["ap"]
     np.testing.assert_array_equal(first, bootstrap(labels, logits, 100, seed=1)["ap"])
     assert not np.array_equal(first, bootstrap(labels, logits, 100, seed=2)["ap"])
-    monkeypatch.setattr("util.bootstrap._AT_ONCE", 1)  # one resample at a time
+    monkeypatch.setattr("evaluation.bootstrap._AT_ONCE", 1)  # one resample at a time
     small = bootstrap(labels, logits, 100, seed=1)["ap"]
     assert small.shape == (100,)
     assert small.mean() == near(first.mean(), 0.02, "of 100 resamples")

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from playwright import sync_api
 
+from evaluation.predictions import Scores
 from report.html import write_html
 from report.page import Mistake, Page
 from tests.test_html import HOSTILE, image, make_page
 from tests.tolerances import near
-from util.predictions import Scores
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = (

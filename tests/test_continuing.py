@@ -15,7 +15,8 @@ import torch
 
 import train
 from tests.toy_runs import assert_same_run, load, run_training
-from util import errors, run_folder, run_lock
+from training import run_folder, run_lock
+from util import errors
 
 ON = ("--niter", 2, "--continue_train")
 

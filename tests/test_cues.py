@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.checks.cues import CUES, cues_of, jpeg_quality, read_cues
 from data.images import Header, UnreadableImage
+from tools.checks.cues import CUES, cues_of, jpeg_quality, read_cues
 
 PNG_HEADER = Header("PNG", "RGB", 10, 20, 8, (), "", False)
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 from data.augment import Blur, Jpeg, blur_cv2, jpeg_pil
 from data.dataset import EvalImages, TrainImages
-from data.degrade import variants
 from data.geometry import CentreCrop
 from data.images import UnreadableImage, decode, open_image
 from data.loaders import eval_reader, image_sizes, train_reader
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
 from data.transforms import eval_transform, train_transform, val_transform
+from evaluation.degrade import variants
 from networks.normalise import normalise
 from tests.conftest import children, write_image
 

@@ -17,14 +17,14 @@ import pytest
 import torch
 import torchvision
 
-from data import download
-from data.released import fetch, hub
 from options.download_options import DownloadOptions
 from options.parse import parse
 from tests import commands
 from tests.commands import ROOT, Result
 from tests.conftest import assert_wrong_usage
 from tests.test_archives import Usage, make_7z, make_zip, split, tree
+from tools import download
+from tools.released import fetch, hub
 from util.errors import InputError, Interrupted, WorkError
 
 FILES = {
@@ -114,11 +114,11 @@ Run = Any
 
 @pytest.fixture
 def run(server: Server, tmp_path: pathlib.Path) -> Run:
-    """`python -m data.download` as a user runs it, with HF_ENDPOINT at the local server."""
+    """`python -m tools.download` as a user runs it, with HF_ENDPOINT at the local server."""
 
     def download(*argv: str, **environment: str) -> Result:
         own = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "*"}
-        command = ["-m", "data.download", *argv, "--root", tmp_path / "root"]
+        command = ["-m", "tools.download", *argv, "--root", tmp_path / "root"]
         return commands.run(*command, environment={**own, **environment})
 
     return download
@@ -377,7 +377,7 @@ def test_what_a_stopped_download_has_is_not_asked_of_the_disk_again(
 
 
 def test_the_archives_are_those_that_testsets_json_names() -> None:
-    about = json.loads((ROOT / "data/released/testsets.json").read_bytes())
+    about = json.loads((ROOT / "tools/released/testsets.json").read_bytes())
     for split_name, text in (
         ("testset", about["test"]["archive"]),
         ("val", about["val"]["archive"]),
@@ -415,7 +415,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_does_not_wait_for_torch_or_the_hub() -> None:
     code = (
-        "import sys, data.download\n"
+        "import sys, tools.download\n"
         "assert not {'torch', 'huggingface_hub', 'py7zr', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
@@ -432,7 +432,7 @@ def state() -> dict[str, torch.Tensor]:
 
 
 def test_the_key_list_is_torchvisions(state: dict[str, torch.Tensor]) -> None:
-    keys = json.loads((ROOT / "data/released/resnet50_keys.json").read_bytes())
+    keys = json.loads((ROOT / "tools/released/resnet50_keys.json").read_bytes())
     assert keys == {key: list(value.shape) for key, value in state.items()}
 
 

@@ -18,10 +18,10 @@ import torch
 import torchvision
 from PIL import Image
 
+from evaluation.predictions import Scores, write_predictions
 from tests.conftest import Script, assert_wrong_usage, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact, near, written
-from util.predictions import Scores, write_predictions
 
 CROP = 48
 

@@ -25,7 +25,8 @@ from data.samples import Samples, find_samples
 from tests.commands import start
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.toy_runs import load, run_training
-from util import errors, run_folder
+from training import run_folder
+from util import errors
 from util.checkpoint import save_checkpoint
 
 

@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
-from report.drawing import FAKE, MODELS, REAL, save_drawing
+from evaluation.predictions import Scores
 from report.figures import (
     performance_bars,
     precision_recall_curves,
@@ -30,7 +30,7 @@ from report.figures import (
     score_histograms,
 )
 from tests.tolerances import near
-from util.predictions import Scores
+from util.drawing import FAKE, MODELS, REAL, save_drawing
 
 NAMES = [f"generator{i}" for i in range(13)]
 

@@ -15,6 +15,7 @@ from PIL import Image
 from data.dataset import TrainItem
 from data.order import find_pairs
 from data.samples import at_most, find_samples
+from evaluation.predictions import read_predictions
 from networks.create import NETWORKS, create_network
 from networks.freeze import frozen_part
 from networks.normalise import normalise
@@ -26,7 +27,6 @@ from tests.tolerances import assert_as_exact, exact_logits
 from tests.toy_runs import load, run_training
 from training.build import build_datasets, parameter_groups
 from util.errors import InputError
-from util.predictions import read_predictions
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ from PIL import Image, ImageFile
 import eval as evaluation
 from data.manifest_file import read_manifest, write_manifest
 from data.unreadable import MOST_LISTED
+from evaluation.predictions import Scores, read_predictions, write_predictions
 from options.eval_options import EvalOptions
 from options.parse import parse
 from tests.conftest import ROOT
 from tests.plain_protocol import plain_input
 from tests.tolerances import assert_as_exact, exact_logits
-from util.predictions import Scores, read_predictions, write_predictions
 
 NUM = 500
 CROP = 32
@@ -360,7 +360,7 @@ def test_a_name_may_hold_a_carriage_return(tmp_path: pathlib.Path) -> None:
 
 def test_verify_lists_the_same(fuzz: Fuzz) -> None:
     out = fuzz.root / "verify"
-    result = run("-m", "data.verify", fuzz.root / "data", "--processes", "2", "--out", out)
+    result = run("-m", "tools.verify", fuzz.root / "data", "--processes", "2", "--out", out)
     assert result.returncode == 1, result.stderr
     found = json.loads((fuzz.root / "verify.json").read_text())["faults"]
     kinds = {kind: {f["paths"][0] for f in found[kind]} for kind in ("unreadable", "empty")}

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from data.transforms import eval_transform
+from evaluation.predictions import Scores
 from report.gallery import find_mistakes, gallery, roots_of
 from report.page import Mistake
 from tests.tolerances import near
-from util.predictions import Scores
 
 Shape = tuple[int, int]
 

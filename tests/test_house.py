@@ -15,8 +15,9 @@ MAY_IMPORT = {
     "data": {"options", "util"},
     "networks": {"options", "util"},
     "evaluation": {"data", "networks", "options", "util"},
-    "training": {"data", "networks", "options", "util"},
+    "training": {"data", "evaluation", "networks", "options", "util"},
     "report": {"data", "evaluation", "networks", "options", "util"},
+    "tools": {"data", "evaluation", "options", "util"},
     "minibench": {"data", "options", "util"},
     "benchmarks": {"data", "evaluation", "networks", "options", "util"},
 }

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report.drawing import Drawing
+from evaluation.predictions import Scores
 from report.html import write_html
 from report.page import Mistake, Page, Table
 from tests.tolerances import near
 from tests.tolerances import written as to_digits
+from util.drawing import Drawing
 from util.errors import WorkError
-from util.predictions import Scores
 
 HOSTILE = [
     '"><img src=x onerror=alert(1)>.png',

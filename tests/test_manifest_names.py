@@ -9,8 +9,8 @@ import pytest
 
 from data.manifest_file import read_manifest
 from data.sources import find_testsets, training_images
+from evaluation.predictions import read_predictions
 from util.errors import InputError
-from util.predictions import read_predictions
 
 ROWS = "photos/1.png,0\nmade/1.png,1\n"
 SCORES = "testset,path,label,logit\ngan,0_real/ü.png,0,-1.5\ngan,1_fake/a.png,1,2\n"

@@ -11,8 +11,8 @@ import pytest
 import scipy.optimize
 import sklearn.metrics
 
+from evaluation.metrics import METRICS, measure, tpr_at_fpr, unranked
 from tests.tolerances import near
-from util.metrics import METRICS, measure, tpr_at_fpr, unranked
 
 
 def random_scores(seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:

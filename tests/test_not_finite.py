@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 import predict as predict_command
 from data.dataset import EvalImages
-from data.degrade import PLAIN, variants
 from data.samples import find_samples
+from evaluation.degrade import PLAIN, variants
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scored, Scorer, image_scorer, score_testset
 from evaluation.store import Kept, read_cell, store_folder, write_cell

@@ -26,11 +26,11 @@ HUGE = str(2**64)
 NEEDED = {  # what each command wants beside the option in question
     "eval.py": SCORE,
     "predict.py": "--model_path w p",
-    "data/verify.py": "d",
-    "data/audit.py": "d",
-    "data/manifest.py": "d",
-    "data/download.py": "val",
-    "report/spectra.py": "--dataroot d",
+    "tools/verify.py": "d",
+    "tools/audit.py": "d",
+    "tools/manifest.py": "d",
+    "tools/download.py": "val",
+    "tools/spectra.py": "--dataroot d",
 }
 NUMBERS = [
     (script, field.name, kind)
@@ -59,7 +59,7 @@ def test_no_number_may_be_endless(
         ("train.py", "--loadSize 100000"),
         ("train.py", "--loadSize 100000 --cropSize 100000"),
         ("train.py", "--num_threads 100000"),
-        ("data/verify.py", "--processes 100000"),
+        ("tools/verify.py", "--processes 100000"),
         ("eval.py", "--robustness --rescale_factors 1000"),
         ("eval.py", "--robustness --rescale_factors 0.000001"),
         ("eval.py", "--robustness --blur_sigmas 1000000"),
@@ -87,12 +87,12 @@ def test_every_generator_takes_the_largest_seed(
 OUTPUTS = [
     ("train.py", "--checkpoints_dir"),
     ("eval.py", "--results_dir"),
-    ("data/verify.py", "--out"),
-    ("data/audit.py", "--out"),
-    ("data/manifest.py", "--out"),
-    ("data/download.py", "--root"),
-    ("data/download.py", "--checkpoints_dir"),
-    ("report/spectra.py", "--out"),
+    ("tools/verify.py", "--out"),
+    ("tools/audit.py", "--out"),
+    ("tools/manifest.py", "--out"),
+    ("tools/download.py", "--root"),
+    ("tools/download.py", "--checkpoints_dir"),
+    ("tools/spectra.py", "--out"),
     ("minibench/build.py", "--out"),
     ("minibench/train_generators.py", "--out"),
     ("minibench/contact_sheet.py", "--out"),
@@ -124,7 +124,7 @@ def test_a_run_whose_folder_is_a_file(
     error = refused(TrainOptions, f"--checkpoints_dir {tmp_path} --name mine", capsys)
     assert "--name mine" in error
     assert str(tmp_path / "mine") in error
-    assert "--out" in refused(COMMANDS["data/manifest.py"], f"d --out {tmp_path}", capsys)
+    assert "--out" in refused(COMMANDS["tools/manifest.py"], f"d --out {tmp_path}", capsys)
     parse(DownloadOptions, ["val", "--root", str(tmp_path)])
 
 

@@ -13,18 +13,18 @@ import torchvision
 import eval as evaluation
 import train
 from data.held_out import held_out
-from data.manifest import write
 from data.manifest_file import read_manifest
 from data.overlap import shared_image
 from data.samples import Samples, find_samples, joined
 from data.sources import everything, find_testsets, replayed_images, training_images
+from evaluation.predictions import read_predictions
 from options.eval_options import EvalOptions
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from options.train_options import TrainOptions
 from tests.conftest import TOY_OPTIONS, write_image
+from tools.manifest import write
 from util.errors import InputError
-from util.predictions import read_predictions
 
 SPLITS = ("train", "val")
 

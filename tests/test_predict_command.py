@@ -11,13 +11,13 @@ import torch
 import torchvision
 
 import predict
+from evaluation.predictions import probability
+from evaluation.thresholds import Calibration, write_calibration
 from options.parse import parse
 from options.predict_options import PredictOptions
 from tests.conftest import write_image
 from tests.test_options import refused
 from util.errors import InputError
-from util.predictions import probability
-from util.thresholds import Calibration, write_calibration
 
 Capture = pytest.CaptureFixture[str]
 Rows = list[dict[str, str]]

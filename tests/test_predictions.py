@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from evaluation.predictions import Scores, probability, read_predictions, write_predictions
 from tests.tolerances import near
 from util.errors import InputError
-from util.predictions import Scores, probability, read_predictions, write_predictions
 
 HEADER = "testset,path,label,logit,probability\n"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.testsets import ORDER, PAPER_ELEVEN
-from report.published import check_published, published, published_names
+from evaluation.published import check_published, published, published_names
 from tests.tolerances import written
 from util.errors import InputError
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from data.augment import Step
-from data.degrade import reencode_steps
 from data.images import Pixels, open_image
+from evaluation.degrade import reencode_steps
 from util.errors import InputError
 
 

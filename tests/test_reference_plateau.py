@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.toy_runs import assert_same_run, load, run_training
-from util import schedule
+from training import schedule
 
 
 def optimizer(rate: float) -> torch.optim.Optimizer:

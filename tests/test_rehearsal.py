@@ -19,22 +19,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from data import images, manifest
-from data.checks.findings import Report
+from data import images
 from data.dataset import TrainImages, TrainItem
 from data.geometry import CentreCrop
 from data.images import UnreadableImage
 from data.loaders import train_reader
 from data.manifest_file import read_manifest
 from data.order import EpochBatches, epoch_order, make_pools
-from data.released.counts import published_train
 from data.samples import LABELS, Samples, find_samples, fingerprint
 from data.sources import find_testsets
-from data.verify import check
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from tests import commands
 from tests.conftest import children, write_image
+from tools import manifest
+from tools.checks.findings import Report
+from tools.released.counts import published_train
+from tools.verify import check
 
 TESTSETS = {  # images of both labels, as published
     **{"progan": 8000, "stylegan": 11982, "biggan": 4000, "cyclegan": 2642, "stargan": 3998},

@@ -19,19 +19,19 @@ import torchvision
 import eval as evaluate
 from data.augment import Jpeg
 from data.contents import ContentRecord, content_hash
+from evaluation.model import Model
+from evaluation.predictions import Scores, write_predictions
+from evaluation.suspicions import suspicions
 from options.eval_options import EvalOptions
 from options.parse import parse
 from report.latex import latex
-from report.model import Model
 from report.results_folder import default_name
-from report.suspicions import suspicions
 from report.tables import markdown, model_tables
 from tests.conftest import write_image
 from tests.test_tables import make_model, random_scores
 from tests.toy_runs import load, run_training
 from util.errors import InputError, Interrupted, Terminated, WorkError
 from util.files import atomic_folder
-from util.predictions import Scores, write_predictions
 
 Run = Callable[..., pathlib.Path]
 

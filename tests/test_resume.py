@@ -19,7 +19,8 @@ import train
 from tests.commands import CONTEXT, start, start_server
 from tests.conftest import TOY_OPTIONS
 from tests.toy_runs import assert_same_run, load, run_training
-from util import errors, run_folder
+from training import run_folder
+from util import errors
 
 Run = Callable[..., pathlib.Path]
 

@@ -8,11 +8,11 @@ import pytest
 import sklearn.metrics
 
 from data.testsets import PAPER_ELEVEN
-from report.published import published
-from report.rows import Measured, compare, measure_testset, seed_of, with_mean
-from util.bootstrap import bootstrap, interval
-from util.predictions import Scores
-from util.thresholds import Calibration
+from evaluation.bootstrap import bootstrap, interval
+from evaluation.predictions import Scores
+from evaluation.published import published
+from evaluation.rows import Measured, compare, measure_testset, seed_of, with_mean
+from evaluation.thresholds import Calibration
 
 FIGURES = ("ap", "auroc", "accuracy")
 

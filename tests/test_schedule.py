@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from util.schedule import one_cycle, plateau, plateau_ended
+from training.schedule import one_cycle, plateau, plateau_ended
 
 
 def optimizer(rate: float) -> torch.optim.Optimizer:

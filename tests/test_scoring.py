@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from data.degrade import variants
 from data.images import decode
 from data.samples import find_samples
+from evaluation.degrade import variants
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scored, Scorer, score_testset
 from tests.conftest import write_image

@@ -13,16 +13,16 @@ import pytest
 import torch
 import torchvision
 
-from data.manifest import write
 from data.manifest_file import COLUMNS, read_manifest, write_manifest
 from data.samples import Samples
 from data.sources import everything, find_testsets, hold_out, training_images
-from data.verify import check
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from tests.conftest import Script, assert_wrong_usage, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact
+from tools.manifest import write
+from tools.verify import check
 from util.errors import InputError
 
 SPLITS = ("train", "val")
@@ -341,8 +341,8 @@ def test_train_verify_and_audit_take_them(layouts: pathlib.Path, script: Script)
         ["--real", "photos", "--fake", "made"],
     ):
         for command in (
-            ["-m", "data.verify", *source, "--processes", 0],
-            ["-m", "data.audit", *source],
+            ["-m", "tools.verify", *source, "--processes", 0],
+            ["-m", "tools.audit", *source],
         ):
             done = script(*command, cwd=layouts)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
@@ -371,5 +371,5 @@ def test_wrong_usage(script: Script, tmp_path: pathlib.Path) -> None:
         "--classes",
         "not with --fake",
     )
-    done = script("-m", "data.manifest", cwd=tmp_path)
+    done = script("-m", "tools.manifest", cwd=tmp_path)
     assert_wrong_usage(done, "DATAROOT is needed: a folder or a manifest")

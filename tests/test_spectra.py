@@ -8,7 +8,10 @@ import pytest
 import scipy.ndimage
 from PIL import Image
 
-from report.spectra import (
+from tests.commands import Result, run
+from tests.conftest import assert_wrong_usage
+from tests.tolerances import near
+from tools.spectra import (
     Spectra,
     Sums,
     check_size,
@@ -19,9 +22,6 @@ from report.spectra import (
     sum_groups,
     sum_spectra,
 )
-from tests.commands import Result, run
-from tests.conftest import assert_wrong_usage
-from tests.tolerances import near
 from util.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -58,7 +58,7 @@ def testsets(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def command(*argv: object) -> Result:
-    return run("-m", "report.spectra", *argv)
+    return run("-m", "tools.spectra", *argv)
 
 
 def test_the_residual_is_grey_minus_its_median() -> None:

@@ -7,16 +7,16 @@ import pathlib
 
 import numpy as np
 
+from evaluation.bootstrap import bootstrap, interval
+from evaluation.model import Model, caption, read_about
+from evaluation.predictions import Scores
+from evaluation.robustness import read_robustness, robustness_rows
+from evaluation.rows import seed_of
 from report.build import warnings, write_csv, write_tables
 from report.latex import escape, latex
-from report.model import Model, caption, read_about
-from report.robustness import read_robustness, robustness_rows
-from report.rows import seed_of
 from report.tables import markdown, model_tables
 from tests.test_rows import measured, random_scores
 from tests.tolerances import near, written
-from util.bootstrap import bootstrap, interval
-from util.predictions import Scores
 
 
 def make_model(

@@ -9,9 +9,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from tests.tolerances import near
-from util.errors import InputError
-from util.thresholds import (
+from evaluation.thresholds import (
     Calibration,
     best_threshold,
     calibrate,
@@ -20,6 +18,8 @@ from util.thresholds import (
     threshold_at_fpr,
     write_calibration,
 )
+from tests.tolerances import near
+from util.errors import InputError
 
 
 def scores(seed: int, ties: bool = False, num: int = 60) -> tuple[np.ndarray, np.ndarray]:

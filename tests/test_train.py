@@ -14,7 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import train
 from tests.conftest import TOY_OPTIONS, Script, assert_wrong_usage
 from tests.toy_runs import load, run_training
-from util import errors, run_folder
+from training import run_folder
+from util import errors
 
 
 def test_a_run_writes_what_the_contract_says(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:

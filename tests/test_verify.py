@@ -14,15 +14,15 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from data.checks import content
-from data.checks.findings import FAULTS, OBSERVATIONS, Report
-from data.checks.inventory import take_inventory
-from data.checks.verify_report import as_markdown, as_text, code, shown
-from data.released.counts import known_testsets, published_counts, published_train
 from data.testsets import ORDER
-from data.verify import check, main
 from tests.commands import Result, run, start
 from tests.conftest import children, write_image
+from tools.checks import content
+from tools.checks.findings import FAULTS, OBSERVATIONS, Report
+from tools.checks.inventory import take_inventory
+from tools.checks.verify_report import as_markdown, as_text, code, shown
+from tools.released.counts import known_testsets, published_counts, published_train
+from tools.verify import check, main
 from util.errors import InputError, WorkError
 
 CLASSES, _ = published_train()
@@ -47,7 +47,7 @@ def observed(report: Report) -> dict[str, list[tuple[str, ...]]]:
 
 
 def verify(*arguments: object, cwd: pathlib.Path) -> Result:
-    return run("-m", "data.verify", *arguments, cwd=cwd)
+    return run("-m", "tools.verify", *arguments, cwd=cwd)
 
 
 # --- the published numbers ---
@@ -64,7 +64,7 @@ def test_the_published_sets_are_the_known_ones() -> None:
 def test_the_released_test_sets_are_whole(
     real_skeleton: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data.verify.look_at_all", None)  # quick is without a look into the files
+    monkeypatch.setattr("tools.verify.look_at_all", None)  # quick is without a look into the files
     report = check(str(real_skeleton), quick=True)
     assert faults(report) == {}
     assert report.images == 90329
@@ -425,7 +425,7 @@ def test_ctrl_c_ends_at_once(tmp_path: pathlib.Path) -> None:
     Image.new("RGB", (9000, 9000)).save(tmp_path / "own/0_real/0.png")
     for number in range(1, 400):
         os.link(tmp_path / "own/0_real/0.png", tmp_path / f"own/0_real/{number}.png")
-    command = start("-m", "data.verify", "own", "--processes", 1, cwd=tmp_path, own_group=True)
+    command = start("-m", "tools.verify", "own", "--processes", 1, cwd=tmp_path, own_group=True)
     while command.process.is_alive() and not has_open(command.process.pid, tmp_path / "own"):
         time.sleep(0.01)
     os.killpg(command.process.pid or 0, signal.SIGINT)  # as a terminal does: to the workers, too

@@ -51,10 +51,10 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
         ("eval.py", "--model_path w --fake f --split a", ["--split ", "--fake"]),
         ("eval.py", "--predictions p --device auto", ["--device ", "--predictions"]),
         ("eval.py", "--predictions p --no_crop", ["--no_crop ", "--predictions"]),
-        ("data/verify.py", "d --quick --processes 2", ["--processes ", "--quick"]),
-        ("data/verify.py", "d --quick --max_pixels 9", ["--max_pixels ", "--quick"]),
-        ("data/audit.py", "d --fake f", ["DATAROOT ", "--fake"]),
-        ("data/manifest.py", "--fake f --split test", ["--split ", "--fake"]),
+        ("tools/verify.py", "d --quick --processes 2", ["--processes ", "--quick"]),
+        ("tools/verify.py", "d --quick --max_pixels 9", ["--max_pixels ", "--quick"]),
+        ("tools/audit.py", "d --fake f", ["DATAROOT ", "--fake"]),
+        ("tools/manifest.py", "--fake f --split test", ["--split ", "--fake"]),
         ("eval.py", f"{SCORE} --val_fraction 0.2", ["--val_fraction ", "--split"]),
         (
             "eval.py",
@@ -62,7 +62,7 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
             ["with a folder"],
         ),
         ("train.py", "--dataroot . --val_fraction 0.2", ["--val_fraction ", "with a folder"]),
-        ("data/download.py", "val --parts 1", ["--parts ", "train"]),
+        ("tools/download.py", "val --parts 1", ["--parts ", "train"]),
     ],
 )
 def test_an_option_that_others_make_void_is_refused(
@@ -87,10 +87,10 @@ def test_an_option_that_others_make_void_is_refused(
         ("eval.py", f"{SCORE} --robustness --blur_sigmas 1"),
         ("eval.py", "--predictions p --dataroot d --testsets a --calibrate_on q --target_fpr 0.1"),
         ("eval.py", "--predictions p --no_crop --published blur_jpg_prob0.5"),
-        ("data/verify.py", "d --processes 2 --max_pixels 9"),
+        ("tools/verify.py", "d --processes 2 --max_pixels 9"),
         ("train.py", "--real r --fake f --val_fraction 0.2"),
         ("eval.py", "--model_path w --real r --fake f --split val --val_fraction 0.2"),
-        ("data/audit.py", "list.csv --split val --val_fraction 0.2"),
+        ("tools/audit.py", "list.csv --split val --val_fraction 0.2"),
     ],
 )
 def test_what_has_an_effect_passes(script: str, argv: str) -> None:

@@ -17,17 +17,17 @@ from PIL import Image, features
 import eval as evaluation
 import predict
 import train
-from data import audit
 from data.images import UnreadableImage, decode, open_image, read_file, read_header
 from data.samples import ENDINGS, find_images, find_samples
 from data.sources import everything, find_testsets, training_images
-from data.verify import check
 from options.eval_options import EvalOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.train_options import TrainOptions
 from tests.conftest import TOY_OPTIONS, write_image
 from tests.tolerances import near
+from tools import audit
+from tools.verify import check
 from util.errors import InputError
 
 SPLITS = ("train", "val")

@@ -16,8 +16,8 @@ from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
+from training import schedule
 from training.state import TrainingState
-from util import schedule
 from util.errors import InputError
 
 

@@ -12,16 +12,17 @@ from torch import nn
 from data.images import UnreadableImage
 from data.loaders import Batch
 from data.samples import Samples
+from evaluation.metrics import measure
 from networks.device import autocast
 from networks.normalise import normalise
 from networks.predict import predict, progress_bar
+from training import run_folder
+from training.logs import TensorBoard, write_history
 from training.state import Progress, TrainingState
-from util import distributed, run_folder
+from util import distributed
 from util.checkpoint import not_finite, save_checkpoint
 from util.console import say, warn
 from util.errors import WorkError
-from util.logs import TensorBoard, write_history
-from util.metrics import measure
 
 
 def note_unreadable(

@@ -10,10 +10,11 @@ import torch
 
 from data.samples import Samples, fingerprint
 from options.train_options import TrainOptions, may_change
+from training import run_folder
+from training.logs import TensorBoard, write_history
 from training.state import Progress, TrainingState
-from util import distributed, run_folder
+from util import distributed
 from util.errors import InputError
-from util.logs import TensorBoard, write_history
 
 
 def describe_labels(labels: Any) -> str:  # noqa: ANN401

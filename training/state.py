@@ -41,7 +41,7 @@ class TrainingState:
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    schedule: Any  # one of util/schedule.py
+    schedule: Any  # one of training/schedule.py
     scaler: torch.amp.GradScaler
     average: AveragedModel | None  # moving average of the weights (--ema)
     kind: dict[str, Any]  # of network: its arch and crop size, which eval.py takes

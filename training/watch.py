@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from data.samples import Samples
+from training import run_folder
 from training.state import Progress
-from util import distributed, run_folder
+from util import distributed
 from util.errors import WorkError
 
 SECONDS = 1.0  # between two looks, about: what a signal to stop may wait, besides one step

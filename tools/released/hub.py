@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from data.released.fetch import amount, fetch, set_aside, sha256_shown
+from tools.released.fetch import amount, fetch, set_aside, sha256_shown
 from util.errors import WorkError
 
 REPOSITORY = "sywang/CNNDetection"

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from data.samples import Samples
 from data.testsets import PAPER_ELEVEN, benchmark_note
+from evaluation.predictions import Scores
 from evaluation.protocol import ScoringProtocol
-from report.rows import MEAN, Measured, Row, with_mean
+from evaluation.rows import MEAN, Measured, Row, with_mean
 from util.errors import InputError
 from util.files import sha256
-from util.predictions import Scores
 
 METRICS = "metrics.json"
 About = dict[str, Any]  # which weights, which protocol: what metrics.json begins with

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data.checks.audit_figure import heatmap_png
-from data.checks.audit_scores import ALL, NOTHING, Told, noise
-from data.checks.cues import CUES, Value
+from evaluation.metrics import Labels
+from tools.checks.audit_figure import heatmap_png
+from tools.checks.audit_scores import ALL, NOTHING, Told, noise
+from tools.checks.cues import CUES, Value
 from util.errors import one_line
 from util.files import atomic_write, csv_writer
 from util.markdown import table
-from util.metrics import Labels
 
 HINT, STRONG = 0.6, 0.9  # AUROC from which on a set is warned of
 FEW = 100  # images of a label, below which the figures' spread is told

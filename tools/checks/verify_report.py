@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from data.checks.findings import FAULTS, OBSERVATIONS, Content, Finding, Report
+from tools.checks.findings import FAULTS, OBSERVATIONS, Content, Finding, Report
 from util.files import atomic_write
 from util.markdown import table
 

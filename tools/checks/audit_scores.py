@@ -13,8 +13,8 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from data.checks.cues import CUES, Value
-from util.metrics import Labels
+from evaluation.metrics import Labels
+from tools.checks.cues import CUES, Value
 
 Numbers = npt.NDArray[np.float64]
 Folds = npt.NDArray[np.int64]  # (N,) in which fold an image is held out
@@ -95,7 +95,7 @@ def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Told:
         held_out = folds == fold
         scores = learn(columns[~held_out], labels[~held_out], columns[held_out])
         ranks[held_out] = rankdata(scores.round(9)) / (held_out.sum() + 1)
-    # not by util/metrics.py, for which equal scores are undefined: here they are the answer
+    # not by evaluation/metrics.py, for which equal scores are undefined: here they are the answer
     return Told(
         float(sklearn.metrics.average_precision_score(labels, ranks)),
         float(sklearn.metrics.roc_auc_score(labels, ranks)),

@@ -1,4 +1,4 @@
-"""List a data set's images in one file: `python -m data.manifest dataset --out manifest.csv`."""
+"""List a data set's images in one file: `python -m tools.manifest dataset --out manifest.csv`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetch the paper's images and weights: `python -m data.download testset val train weights`."""
+"""Fetch the paper's images and weights: `python -m tools.download testset val train weights`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import json
 import os
 from pathlib import Path
 
-from data.released.fetch import amount, fetch, require_space, set_aside
-from data.released.hub import REPOSITORY, SPLITS, Split, ask_hub, find, obtain, still_to_fetch, told
 from data.testsets import ORDER
 from options.download_options import DownloadOptions
 from options.parse import parse
+from tools.released.fetch import amount, fetch, require_space, set_aside
+from tools.released.hub import (
+    REPOSITORY,
+    SPLITS,
+    Split,
+    ask_hub,
+    find,
+    obtain,
+    still_to_fetch,
+    told,
+)
 from util.console import warn
 from util.errors import InputError, Interrupted, WorkError, run
 from util.files import atomic_write, sha256
@@ -92,7 +101,7 @@ def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str
 
 def unpack_split(split: Split, paths: list[str], target: str, known: set[str]) -> None:
     """Unpack and say what there is; `known` folders are missed where the archive lacks them."""
-    from data.released.archives import unpack  # noqa: PLC0415 - --help should not wait for py7zr
+    from tools.released.archives import unpack  # noqa: PLC0415 - --help should not wait for py7zr
 
     unpacked = unpack(paths, target, known)
     with atomic_write(os.path.join(target, MARKER)) as file:

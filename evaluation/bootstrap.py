@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from util.metrics import Labels, Logits, is_ranked
+from evaluation.metrics import Labels, Logits, is_ranked
 
 Resamples = npt.NDArray[np.float64]  # (resamples,), one value of a figure for each
 Counts = npt.NDArray[np.float64]  # (resamples, N), how often each image was drawn

@@ -1,5 +1,4 @@
-"""The average spectra of real images and of generated ones, a figure for each test set:
-`python -m report.spectra --dataroot dataset/mini/test --size 64`.
+"""Draw the average spectra of real and fake images: `python -m tools.spectra --dataroot FOLDER`.
 
 Generators leave periodic traces, which show as bright spots in the average spectrum of images that
 have been high-pass filtered (Zhang, Karaman, Chang 2019, "Detecting and simulating artifacts in GAN
@@ -26,8 +25,8 @@ from data.testsets import paper_order
 from data.unreadable import tell_unreadable
 from options.parse import parse
 from options.spectra_options import SpectraOptions
-from report.drawing import save_drawing
-from report.spectra_figure import LABELS, spectra_figure
+from tools.spectra_figure import LABELS, spectra_figure
+from util.drawing import save_drawing
 from util.errors import InputError, one_line, run
 from util.processes import mapped
 

@@ -18,9 +18,9 @@ from py7zr.exceptions import ArchiveError
 from py7zr.io import Py7zIO, WriterFactory
 from tqdm import tqdm
 
-from data.released.fetch import BLOCK, require_space
-from data.released.members import Archive, Member, members_of, placed
-from data.released.volumes import Joined
+from tools.released.fetch import BLOCK, require_space
+from tools.released.members import Archive, Member, members_of, placed
+from tools.released.volumes import Joined
 from util.errors import InputError, WorkError
 
 CLUSTER = 4096  # bytes: what a small file takes on most file systems

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from util.metrics import auroc
-from util.predictions import Scores
+from evaluation.metrics import auroc
+from evaluation.predictions import Scores
 
 ONE_VERDICT = 0.99  # share of a test set's images, from which on its verdicts are one
 SWAPPED_AUROC = 0.4  # below it the ranking is worse than chance can explain

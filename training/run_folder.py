@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from util import run_lock
+from training import run_lock
 from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import InputError
@@ -38,7 +38,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless",
 
 
 def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
-    """Make the folder ready and lock it (`util.run_lock`).
+    """Make the folder ready and lock it (`training.run_lock`).
 
     A run that is there is continued or replaced only when asked. Replacing removes what a run
     writes (OWN_FILES) and nothing else. Raises InputError otherwise.

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from util.bootstrap import Resamples, bootstrap, interval
-from util.metrics import Labels, accuracy, measure
-from util.predictions import Scores
-from util.thresholds import Calibration, few_shot_accuracy
+from evaluation.bootstrap import Resamples, bootstrap, interval
+from evaluation.metrics import Labels, accuracy, measure
+from evaluation.predictions import Scores
+from evaluation.thresholds import Calibration, few_shot_accuracy
 
 Row = dict[str, Any]  # testset, num_real, num_fake, then a fraction per figure (NaN = undefined)
 MEAN = "mean"

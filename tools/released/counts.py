@@ -6,9 +6,9 @@ import json
 import os
 from collections import Counter
 
-from data.checks.findings import Finding
-from data.checks.inventory import Group, Inventory
 from data.samples import LABELS
+from tools.checks.findings import Finding
+from tools.checks.inventory import Group, Inventory
 
 Counts = dict[tuple[str, str], int]  # (folder below the set as in "cat/0_real", ending) -> files
 

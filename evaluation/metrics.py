@@ -11,7 +11,7 @@ import numpy.typing as npt
 import sklearn.metrics
 from scipy.special import expit
 
-from util.thresholds import best_threshold
+from evaluation.thresholds import best_threshold
 
 Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
 Logits = npt.NDArray[np.floating]  # (N,), above 0 = called fake

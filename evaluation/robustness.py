@@ -7,11 +7,11 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
-from data.degrade import level_text, variant_name
-from report.rows import Row, counts, intervals, seed_of
-from util.bootstrap import bootstrap
-from util.metrics import accuracy, average_precision
-from util.predictions import Scores
+from evaluation.bootstrap import bootstrap
+from evaluation.degrade import level_text, variant_name
+from evaluation.metrics import accuracy, average_precision
+from evaluation.predictions import Scores
+from evaluation.rows import Row, counts, intervals, seed_of
 
 
 def robustness_rows(
@@ -22,7 +22,7 @@ def robustness_rows(
 ) -> list[Row]:
     """AP and accuracy with their intervals at each level of each degradation.
 
-    `scores` are by variant name (data/degrade.py). All are drawn with the same seed: the same
+    `scores` are by variant name (evaluation/degrade.py). All are drawn with the same seed: the same
     images at each level, so that a curve does not jump by the draw.
     """
     figures = {name: _figures(testset, scored, resamples) for name, scored in scores.items()}

@@ -1,21 +1,21 @@
-"""Check a data set against what was published: `python -m data.verify dataset`."""
+"""Check a data set against what was published: `python -m tools.verify dataset`."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 
-from data.checks.content import Seen, look_at_all
-from data.checks.findings import FAULTS, Content, Finding, Report, Row
-from data.checks.inventory import Group, Inventory, inventory_of, take_inventory
-from data.checks.verify_report import as_text, save, shown
 from data.manifest_file import read_manifest, refuse_stale
-from data.released import counts
 from data.sources import everything
 from data.testsets import ORDER, benchmark_note, paper_order
 from options.machine import MAX_PIXELS
 from options.parse import parse
 from options.verify_options import VerifyOptions
+from tools.checks.content import Seen, look_at_all
+from tools.checks.findings import FAULTS, Content, Finding, Report, Row
+from tools.checks.inventory import Group, Inventory, inventory_of, take_inventory
+from tools.checks.verify_report import as_text, save, shown
+from tools.released import counts
 from util.errors import InputError, run
 
 

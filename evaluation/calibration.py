@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
-from data.degrade import PLAIN, variants
 from data.samples import Samples, find_samples
+from evaluation.degrade import PLAIN, variants
+from evaluation.model import About, read_about
+from evaluation.predictions import pooled, read_predictions
 from evaluation.scoring import Scorer, score_testset
-from report.model import About, read_about
+from evaluation.thresholds import Calibration, calibrate
 from util.console import warn
 from util.errors import InputError
-from util.predictions import pooled, read_predictions
-from util.thresholds import Calibration, calibrate
 
 PROTOCOL = ("weights_sha256", "arch", "crop_size", "precision", "reencode")
 

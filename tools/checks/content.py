@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from data.checks.inventory import Inventory
 from data.images import FORMATS, UnreadableImage, open_image, read_header
 from options.machine import MAX_PIXELS
+from tools.checks.inventory import Inventory
 from util.processes import mapped
 
 CHUNK_IMAGES, CHUNK_BYTES = 64, 1 << 26  # a worker's task ends at either: images differ in size

@@ -1,4 +1,4 @@
-"""Audit a data set for shortcuts: `python -m data.audit dataset`."""
+"""Audit a data set for shortcuts: `python -m tools.audit dataset`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from data.checks.audit_report import Audited, describe, overview, warning, write_report
-from data.checks.audit_scores import FEWEST, make_folds, measure_cues, number_of_folds
-from data.checks.cues import CUES, Value, read_cues
 from data.images import UnreadableImage
 from data.samples import LABELS, SPLITS, Samples, partner_of
 from data.sources import everything
 from data.testsets import paper_order
 from data.unreadable import tell_unreadable
+from evaluation.metrics import Labels
 from options.audit_options import AuditOptions
 from options.parse import parse
+from tools.checks.audit_report import Audited, describe, overview, warning, write_report
+from tools.checks.audit_scores import FEWEST, make_folds, measure_cues, number_of_folds
+from tools.checks.cues import CUES, Value, read_cues
 from util.errors import one_line, run
 from util.files import sha256
-from util.metrics import Labels
 
 
 class Files(NamedTuple):

@@ -1,0 +1,1 @@
+"""Commands about data sets and weights: `python -m tools` lists them."""

@@ -1,0 +1,1 @@
+"""What tools/verify.py and tools/audit.py look at, and how they report it."""
