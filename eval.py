@@ -18,7 +18,7 @@ from data.sources import find_testsets, left_out
 from data.testsets import paper_order
 from data.unreadable import tell_unreadable
 from evaluation.calibration import learn_from_images, learn_from_predictions, refuse_own_images
-from evaluation.degrade import PLAIN, variants
+from evaluation.degrade import ORIGINAL, variants
 from evaluation.model import (
     About,
     Model,
@@ -43,11 +43,11 @@ from networks.gradcam import gradcam
 from networks.inference import for_inference
 from networks.weights import read_weights
 from options.places import writable_folder
-from report.build import warnings, write_csv, write_page, write_tables
 from report.console import calibration_told, one_row, robustness_told
 from report.gallery import gallery, roots_of
 from report.page import Mistake
 from report.results_folder import default_name, new_results, refuse_other_results
+from report.write import warnings, write_csv, write_page, write_tables
 from util import distributed, errors
 from util.console import note, warn
 
@@ -122,8 +122,8 @@ def score_testsets(options: EvalOptions) -> int:
             num_new += scored.num_new
             if scored.unreadable:
                 model.about["unreadable"][name] = scored.unreadable
-            if distributed.is_main() and scored.variants[PLAIN].paths:
-                add_testset(options, model, name, scored.variants[PLAIN], calibration)
+            if distributed.is_main() and scored.variants[ORIGINAL].paths:
+                add_testset(options, model, name, scored.variants[ORIGINAL], calibration)
                 model.about["padded"] |= {name: scored.num_padded} if scored.num_padded else {}
                 if (found := record.look_up(scored.contents))[0]:
                     model.about["seen_in_training"][name] = found
@@ -189,7 +189,7 @@ def stopped(error: BaseException, store: str, folder: str) -> Exception:
 def measure_again(options: EvalOptions) -> int:
     """Make the report again from saved predictions, one file or several side by side."""
     if os.path.isdir(options.calibrate_on):
-        raise errors.InputError(
+        raise errors.UsageError(
             f"--calibrate_on {options.calibrate_on}: images need the network; with --predictions,"
             " give a predictions.csv of them"
         )
@@ -201,7 +201,7 @@ def measure_again(options: EvalOptions) -> int:
         scores = read_predictions(path)
         refuse_reserved(scores)
         if missing := sorted(set(options.testsets) - set(scores)):
-            raise errors.InputError(
+            raise errors.UsageError(
                 f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
             )
         chosen = {name: scores[name] for name in options.testsets or scores}
@@ -233,10 +233,10 @@ def measure_again(options: EvalOptions) -> int:
 
 
 def results_folder(options: EvalOptions, name: str) -> str:
-    """The folder of --name or, without it, `name`; raises InputError where none can be."""
+    """The folder of --name or, without it, `name`; raises UsageError where none can be."""
     folder = os.path.join(options.results_dir, options.name or name)
     if wrong := writable_folder(folder):
-        raise errors.InputError(f"--results_dir: {folder} {wrong}; choose another --name")
+        raise errors.UsageError(f"--results_dir: {folder} {wrong}; choose another --name")
     return folder
 
 

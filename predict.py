@@ -117,13 +117,13 @@ def verdict_of(options: PredictOptions, crop_size: int | None) -> Verdict:
 
 
 def fitting_calibration(options: PredictOptions, crop_size: int | None) -> Calibration:
-    """The threshold in the file of --threshold; raises InputError where it was learned for other
+    """The threshold in the file of --threshold; raises UsageError where it was learned for other
     weights, and warns where it was learned on another crop.
     """
     calibration = read_calibration(options.threshold)
     theirs = calibration.weights_sha256
     if theirs and theirs != sha256(options.model_path):
-        raise errors.InputError(
+        raise errors.UsageError(
             f"--threshold {options.threshold}: learned for other weights (SHA-256 {theirs[:12]})"
             f" than {options.model_path}; make one with eval.py --calibrate_on"
         )

@@ -27,12 +27,11 @@ from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
 from networks.create import create_network
 from networks.device import autocast, choose_device
 from networks.fit import refuse_what_does_not_fit, smallest_part
-from networks.freeze import fix, frozen_part
-from networks.normalise import normalise
+from networks.freeze import freeze, frozen_part
+from networks.normalize import normalize
 from networks.weights import read_weights
 from report.before_after import before_after, find_all_testsets
 from training import run_folder, run_lock, schedule
-from training.build import build_datasets, build_state
 from training.epoch import (
     finish_epoch,
     note_unreadable,
@@ -42,7 +41,8 @@ from training.epoch import (
     validate,
 )
 from training.logs import write_history
-from training.resume import board_of, complete, describe_labels, made_from, take_up
+from training.resume import board_of, complete, describe_labels, made_from, resume
+from training.setup import build_datasets, build_state
 from training.state import TrainingState
 from training.watch import Watch
 from util import distributed, errors
@@ -108,7 +108,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
 
     network = create_network(options.arch, options.init).to(device)
     frozen = frozen_part(network, options.arch, options.freeze)
-    fix(frozen)
+    freeze(frozen)
     ddp = DistributedDataParallel(network) if world_size > 1 else None
     model: nn.Module = ddp or network
     model = torch.compile(model) if options.compile else model  # type: ignore[assignment]
@@ -119,7 +119,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     state.made_from = made_from(options, init, train_set.samples, val_set.samples, device)
     if os.path.isfile(options.init):  # what it was trained on, these weights have seen, too
         state.trained_on = ContentRecord(read_weights(options.init).trained_on)
-    resumed = take_up(folder, options, state)
+    resumed = resume(folder, options, state)
     progress = state.progress
     if not state.is_plateau():  # the cycle spans what it was made for
         max_steps = state.schedule.total_steps
@@ -174,7 +174,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
             start = time.perf_counter() - progress.seconds
             logged_step, logged_at = progress.total_steps, time.perf_counter()
             model.train()
-            fix(frozen)
+            freeze(frozen)
             stopping = 0
             for batch in bar:
                 state.trained_on.add(batch.contents)
@@ -194,7 +194,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                 for number, (part, part_targets) in enumerate(parts, start=1):
                     with distributed.reducing(ddp, number == len(parts)):
                         with autocast(device, options.precision):
-                            logits = model(normalise(part))
+                            logits = model(normalize(part))
                         loss = loss_function(logits.float().squeeze(1), part_targets)
                         loss = loss * (len(part) / len(images))
                         scaler.scale(loss).backward()

@@ -31,8 +31,8 @@ TARGETS = {".png": 1.8, ".jpg": 3.0}
 def train_images(folder: str) -> TrainImages:
     """Our data set, as train.py builds it for the paper's augmentation."""
     blur, jpeg = Blur(PROB, (0.0, 3.0)), Jpeg(PROB, (30, 100), ("cv2", "pil"))
-    steps = train_transform(256, 224, ("bilinear",), blur, jpeg, flip=True)
-    return TrainImages(find_samples(folder), steps, seed=0)
+    transforms = train_transform(256, 224, ("bilinear",), blur, jpeg, flip=True)
+    return TrainImages(find_samples(folder), transforms, seed=0)
 
 
 def measure(folder: str, ending: str, count: int, rounds: int, quick: bool) -> Row:

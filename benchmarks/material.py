@@ -18,7 +18,7 @@ from benchmarks import reference
 from data.images import Pixels, open_image
 from data.samples import LABELS
 from networks.create import create_network
-from networks.normalise import normalise
+from networks.normalize import normalize
 
 PHOTOGRAPHS = os.path.join(os.path.dirname(__file__), "..", "minibench", "photos")
 REAL_AND_FAKE = tuple(LABELS)
@@ -78,7 +78,7 @@ def trained_network(arch: str, steps: int, size: int = 64, batch: int = 32) -> n
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-4, fused=True)
     for step in range(steps):
         images, labels = labelled_images(batch, size, seed=step + 1)
-        logits = network(normalise(images)).squeeze(1)
+        logits = network(normalize(images)).squeeze(1)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
         optimizer.zero_grad()
         loss.backward()

@@ -25,7 +25,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import functional
 
 from data.images import Pixels
-from networks.normalise import MEAN, STD
+from networks.normalize import MEAN, STD
 
 Loader = Callable[[str], torch.Tensor]
 
@@ -71,7 +71,7 @@ def _through_pil(pixels: Pixels, quality: int) -> Pixels:
 
 
 def to_network() -> list[Callable[..., torch.Tensor]]:
-    """The last steps of every transform: (3, height, width) float32, normalised."""
+    """The last steps of every transform: (3, height, width) float32, normalized."""
     return [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
 
 
@@ -109,7 +109,7 @@ def adam(model: nn.Module) -> torch.optim.Optimizer:
 def train_step(
     model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor
 ) -> float:
-    """One step on a batch that the workers normalised: (N, 3, H, W) float32; returns the loss."""
+    """One step on a batch that the workers normalized: (N, 3, H, W) float32; returns the loss."""
     loss = nn.functional.binary_cross_entropy_with_logits(model(images).squeeze(1), labels)
     optimizer.zero_grad()
     loss.backward()

@@ -17,11 +17,11 @@ from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from evaluation.metrics import Logits, measure
 from networks.inference import for_inference
-from networks.normalise import normalise
+from networks.normalize import normalize
 from networks.predict import predict
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
-from util.errors import InputError, run
+from util.errors import UsageError, run
 
 CPU = torch.device("cpu")
 FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, steps of training before
@@ -36,7 +36,7 @@ SIDES = {
 
 @torch.no_grad()
 def plain_logits(network: nn.Module, batches: list[torch.Tensor]) -> Logits:
-    """The reference's logits of normalised batches, which its workers make."""
+    """The reference's logits of normalized batches, which its workers make."""
     return np.concatenate([network(batch).squeeze(1).numpy() for batch in batches])
 
 
@@ -62,7 +62,7 @@ def our_sides(
             fast = for_inference(network, compile=compiled)
             sides[name] = functools.partial(our_logits, fast, batches, precision)
             sides[name]()
-        except InputError as error:
+        except UsageError as error:
             sides.pop(name, None)
             print(f"{name}: left out: {error}")
         first[name] = time.perf_counter() - start
@@ -86,12 +86,12 @@ def main() -> None:
     network = trained_network(arch, steps)
     images, labels = labelled_images(4 * batch, size)
     batches = list(images.split(batch))  # the first is timed; all tell how close the logits are
-    normalised = [normalise(images).contiguous() for images in batches]
-    plain = plain_logits(network, normalised)
+    normalized = [normalize(images).contiguous() for images in batches]
+    plain = plain_logits(network, normalized)
     timed = batches[:1]
     sides, first = our_sides(network, timed)
     seconds = alternate(
-        {REFERENCE: lambda: plain_logits(network, normalised[:1]), **sides}, options.rounds
+        {REFERENCE: lambda: plain_logits(network, normalized[:1]), **sides}, options.rounds
     )
     rows: list[Row] = []
     for name, side in sides.items():

@@ -14,7 +14,7 @@ from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from networks.create import create_network
 from networks.device import autocast
-from networks.normalise import normalise
+from networks.normalize import normalize
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import run
@@ -30,7 +30,7 @@ def our_step(arch: str, precision: str, images: torch.Tensor, labels: torch.Tens
 
     def step() -> float:
         with autocast(CPU, precision):
-            logits = network(normalise(images))
+            logits = network(normalize(images))
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -51,7 +51,7 @@ def main() -> None:
             reference.train_step,
             network,
             reference.adam(network),
-            normalise(images).contiguous(),  # the workers did that
+            normalize(images).contiguous(),  # the workers did that
             labels,
         ),
         **{name: our_step(arch, name, images, labels) for name in TARGETS},

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from data.images import Pixels
 
-Step = Callable[[Pixels, np.random.Generator], Pixels]
+Transform = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-MOST_RECORDED = 1 << 17  # images in a record, 8 bytes each
+MAX_RECORDED = 1 << 17  # images in a record, 8 bytes each
 
 
 class ContentRecord:
@@ -57,7 +57,7 @@ class ContentRecord:
     def add(self, contents: Iterable[str]) -> None:
         """Record images by their `content_hash`."""
         self.keys.update(key for key in map(_key, contents) if key % self.rate == 0)
-        while len(self.keys) > MOST_RECORDED:
+        while len(self.keys) > MAX_RECORDED:
             self.rate *= 2
             self.keys = {key for key in self.keys if key % self.rate == 0}
 

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from data.augment import Step
+from data.augment import Transform
 from data.contents import FileState, content_hash, file_state
 from data.images import Pixels, UnreadableImage, decode, read_file
 from data.order import Order
 from data.samples import Samples
 from options.machine import MAX_PIXELS
 
-MOST_TRIES = 5  # images in a row that cannot be read: then it is no accident
+MAX_TRIES = 5  # images in a row that cannot be read: then it is no accident
 
 
 class TrainItem(NamedTuple):
@@ -47,7 +47,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
     def __init__(
         self,
         samples: Samples,
-        transform: list[Step],
+        transform: list[Transform],
         seed: int,
         pairs: Order | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -71,7 +71,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
                 image = decode(content, path, self.max_pixels)
             except UnreadableImage as error:
                 unreadable.append(error)
-                if len(unreadable) == MOST_TRIES:
+                if len(unreadable) == MAX_TRIES:
                     return error
                 chosen = self._another(epoch, index, len(unreadable))
                 continue
@@ -104,7 +104,7 @@ class EvalItem(NamedTuple):
 
 
 class EvalImages(Dataset[EvalItem | UnreadableImage]):
-    """Image `index` in each of `variants` (lists of steps), decoded once for all of a key.
+    """Image `index` in each of `variants` (lists of transforms), decoded once for all of a key.
 
     Variant v of image i has the number i * len(variants) + v. The draws are the same every time,
     from the seed and the image's path.
@@ -113,7 +113,7 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
     def __init__(
         self,
         samples: Samples,
-        variants: list[list[Step]],
+        variants: list[list[Transform]],
         seed: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -142,17 +142,17 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         )
 
 
-def apply(steps: list[Step], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:
-    """Apply `steps` in order and return the image as (3, height, width) uint8.
+def apply(transforms: list[Transform], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:
+    """Apply `transforms` in order and return the image as (3, height, width) uint8.
 
-    Each step has its own random generator, from `draws` (seed, epoch and image, say), the name of
-    its class and how many of that class came before it: a step that is added, or draws more
-    numbers than before, changes no other step's draws.
+    Each transform has its own random generator, from `draws` (seed, epoch and image, say), the name
+    of its class and how many of that class came before it: a transform that is added, or draws more
+    numbers than before, changes no other transform's draws.
     """
     before: Counter[str] = Counter()
-    for step in steps:
-        name = type(step).__name__
+    for transform in transforms:
+        name = type(transform).__name__
         rng = np.random.default_rng((*draws, zlib.crc32(name.encode()), before[name]))
         before[name] += 1
-        image = step(image, rng)
+        image = transform(image, rng)
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,4 +1,4 @@
-"""Resizing, cropping and mirroring: steps as in data/augment.py."""
+"""Resizing, cropping and mirroring: transforms as in data/augment.py."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.samples import SPLITS, Samples
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def held_out(samples: Samples, fraction: float) -> npt.NDArray[np.bool_]:
@@ -34,12 +34,12 @@ def part_of(samples: Samples, split: str, fraction: float, name: str) -> Samples
     """What training takes (the split train) or holds out (val)."""
     chosen = np.flatnonzero(held_out(samples, fraction) == (split == SPLITS[1]))
     if not chosen.size:
-        raise InputError(f"--split {split}: --val_fraction {fraction:g} leaves no image of {name}")
+        raise UsageError(f"--split {split}: --val_fraction {fraction:g} leaves no image of {name}")
     return samples.take(chosen)
 
 
 def require_both_labels(samples: Samples, where: str) -> None:
-    """Raise InputError, which begins with `where`, if the images of a label are missing."""
+    """Raise UsageError, which begins with `where`, if the images of a label are missing."""
     for label, name in enumerate(("real", "fake")):
         if not (samples.labels == label).any():
-            raise InputError(f"{where}: no {name} images among them")
+            raise UsageError(f"{where}: no {name} images among them")

@@ -48,7 +48,7 @@ if importlib.util.find_spec("pillow_heif"):
 else:
     INSTALL |= dict.fromkeys((".heic", ".heif"), "HEIC wants pip install pillow-heif")
 ENDINGS = tuple(FORMATS)
-MOST_BYTES = 1 << 32  # of a file: BMP and TIFF can't have more
+MAX_BYTES = 1 << 32  # of a file: BMP and TIFF can't have more
 Image.MAX_IMAGE_PIXELS = None  # it is checked below, before anything is decoded
 warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; errors are told
 
@@ -119,8 +119,8 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 def _require_regular(path: str, state: os.stat_result) -> None:
     if not stat.S_ISREG(state.st_mode):
         raise UnreadableImage(path, "is no regular file")
-    if state.st_size > MOST_BYTES:
-        raise UnreadableImage(path, f"holds {state.st_size:,} bytes, more than {MOST_BYTES:,}")
+    if state.st_size > MAX_BYTES:
+        raise UnreadableImage(path, f"holds {state.st_size:,} bytes, more than {MAX_BYTES:,}")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from data.overlap import refuse_both, with_label
 from data.samples import Samples
 from options.declare import file_name
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
@@ -38,7 +38,7 @@ class Manifest(NamedTuple):
     ) -> Samples:
         """The images of a split, a test set and some classes, sorted by path; "" and none: of all.
 
-        Raises InputError where there are none, none of one of the classes, or one that is both real
+        Raises UsageError where there are none, none of one of the classes, or one that is both real
         and fake.
         """
         chosen = [
@@ -51,9 +51,9 @@ class Manifest(NamedTuple):
             and (not classes or its_class in classes)
         ]
         if lost := sorted(set(classes) - {self.classes[index] for index in chosen}):
-            raise InputError(f"--classes: no rows of class {lost[0]} in {self.path}")
+            raise UsageError(f"--classes: no rows of class {lost[0]} in {self.path}")
         if not chosen:
-            raise InputError(f"{self.path}: no rows of split {split or 'any'}")
+            raise UsageError(f"{self.path}: no rows of split {split or 'any'}")
         samples = self.samples.take(np.array(chosen))
         refuse_both(with_label(samples, 1), with_label(samples, 0), self.path)
         return samples.take(np.argsort(samples.paths, kind="stable"))
@@ -63,7 +63,7 @@ def read_manifest(path: str) -> Manifest:
     """Read a CSV file with a header, or JSON lines (*.jsonl): `path` and `label` (0 or 1, real or
     fake), and where there are, the other COLUMNS.
 
-    Raises InputError for a file that is none, for rows without these, for a path that comes twice,
+    Raises UsageError for a file that is none, for rows without these, for a path that comes twice,
     and where one of LOOKED_AT files has another size or time than the manifest says.
     """
     read = _json_lines if path.endswith(".jsonl") else _csv_rows
@@ -75,7 +75,7 @@ def read_manifest(path: str) -> Manifest:
             for number, row in read(path, file):
                 label = LABEL_NAMES.get(str(row["label"]).lower())
                 if label is None or not row["path"] or "\0" in str(row["path"]):
-                    raise InputError(
+                    raise UsageError(
                         f"{path}: row {number}: has label {row['label']!r} and path"
                         f" {row['path']!r}; wants a path, and 0 (real) or 1 (fake)"
                     )
@@ -85,17 +85,17 @@ def read_manifest(path: str) -> Manifest:
                     values.append("" if cell is None else str(cell))
                 testset = columns["testset"][-1]  # it will be a folder's name
                 if testset not in plain_names and (wrong := file_name(testset)):
-                    raise InputError(f"{path}: row {number}: testset {testset!r} {wrong}")
+                    raise UsageError(f"{path}: row {number}: testset {testset!r} {wrong}")
                 plain_names.add(testset)
     except (OSError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a manifest ({error})") from error
+        raise UsageError(f"{path}: cannot be read as a manifest ({error})") from error
     if not labels:
-        raise InputError(f"{path}: has no rows")
+        raise UsageError(f"{path}: has no rows")
     paths = [os.fsencode(name) for name in columns["path"]]
     plain = list(map(os.path.normpath, paths))  # one file has many spellings
     if len(set(plain)) < len(plain):
         twice = Counter(plain).most_common(1)[0][0]
-        raise InputError(f"{path}: lists {os.fsdecode(twice)} more than once")
+        raise UsageError(f"{path}: lists {os.fsdecode(twice)} more than once")
     root = os.path.dirname(path) or "."
     manifest = Manifest(
         path,
@@ -130,12 +130,12 @@ def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, A
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
     if wrong := wrong_separator(header):
-        raise InputError(f"{path}: {wrong}")
+        raise UsageError(f"{path}: {wrong}")
     if missing := [name for name in ("path", "label") if name not in header]:
-        raise InputError(f"{path}: has no column {missing[0]}; wants {', '.join(COLUMNS)}")
+        raise UsageError(f"{path}: has no column {missing[0]}; wants {', '.join(COLUMNS)}")
     for row in reader:
         if len(row) != len(header):
-            raise InputError(f"{path}: row {reader.line_num}: not {len(header)} cells")
+            raise UsageError(f"{path}: row {reader.line_num}: not {len(header)} cells")
         yield reader.line_num, dict(zip(header, row, strict=True))
 
 
@@ -144,9 +144,9 @@ def _json_lines(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str,
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise InputError(f"{path}: row {number}: is no JSON ({error})") from error
+            raise UsageError(f"{path}: row {number}: is no JSON ({error})") from error
         if not isinstance(row, dict) or not {"path", "label"} <= set(row):
-            raise InputError(f'{path}: row {number}: wants {{"path": ..., "label": ...}}')
+            raise UsageError(f'{path}: row {number}: wants {{"path": ..., "label": ...}}')
         yield number, row
 
 
@@ -154,11 +154,11 @@ def _whole_numbers(path: str, cells: list[str]) -> list[int]:
     try:
         return [int(cell) if cell else -1 for cell in cells]
     except ValueError as error:
-        raise InputError(f"{path}: size and mtime_ns want whole numbers ({error})") from error
+        raise UsageError(f"{path}: size and mtime_ns want whole numbers ({error})") from error
 
 
 def refuse_stale(manifest: Manifest, every: int) -> None:
-    """Raise InputError where one of the files, of which each `every`-th is looked at, has another
+    """Raise UsageError where one of the files, of which each `every`-th is looked at, has another
     size or time than the manifest says, or is gone.
     """
     for index in range(0, len(manifest.sizes), every):
@@ -174,7 +174,7 @@ def refuse_stale(manifest: Manifest, every: int) -> None:
             if all(a in (-1, b) for a, b in zip(told, now, strict=True)):
                 continue
             reason = "has changed"
-        raise InputError(
+        raise UsageError(
             f"{manifest.path}: is stale: {manifest.samples.relative(index)} {reason} since it was"
             " written; write it anew with python -m tools.manifest"
         )

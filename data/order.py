@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.samples import Samples, partner_of
-from util.errors import InputError
+from util.errors import UsageError
 
 Order = npt.NDArray[np.int64]
 
@@ -37,13 +37,13 @@ def make_pools(
     share `replay_fraction` of every batch.
 
     New and old images together make `batch_size`, always; the share is rounded to what can be
-    split evenly among `world_size` processes. Raises InputError where the batch cannot, where it
+    split evenly among `world_size` processes. Raises UsageError where the batch cannot, where it
     has no room for both kinds, or where it holds more new images than there are.
     """
     unit = world_size * (1 if pairs is None else 2)
     split = f"{world_size} processes{' in whole --pairs' if pairs is not None else ''}"
     if batch_size % unit:
-        raise InputError(
+        raise UsageError(
             f"--batch_size {batch_size}: must be a multiple of {unit}, to be split evenly among"
             f" {split}"
         )
@@ -51,12 +51,12 @@ def make_pools(
     old = unit * round(batch_size * replay_fraction / unit) if replayed else 0
     new = batch_size - old
     if replayed and not (old and new):
-        raise InputError(
+        raise UsageError(
             f"--replay_fraction {replay_fraction:g}: --batch_size {batch_size}, split evenly among"
             f" {split}, has no room for {'new' if old else 'old'} images at this share"
         )
     if new > num_new:
-        raise InputError(
+        raise UsageError(
             f"--batch_size {batch_size}: a batch holds {new} new images, and there are only"
             f" {num_new} to train on; give a smaller one{' or replay more' if replayed else ''}"
         )
@@ -112,13 +112,13 @@ def _one_pass(pool: Pool, balanced: bool, rng: np.random.Generator) -> Order:
 def find_pairs(samples: Samples) -> Order:
     """(N, 2) indices: each real image, and the fake of the same path but for the label folder.
 
-    Raises InputError that names the first image without a partner.
+    Raises UsageError that names the first image without a partner.
     """
     index_of = {os.fsdecode(path): index for index, path in enumerate(samples.paths)}
     for path in index_of:
         if partner_of(path) not in index_of:
             partner = partner_of(path) or "(it lies in no folder 0_real or 1_fake)"
-            raise InputError(f"--pairs: {path} has no partner {partner} in {samples.root}")
+            raise UsageError(f"--pairs: {path} has no partner {partner} in {samples.root}")
     real = [path for path in index_of if samples.labels[index_of[path]] == 0]
     return np.array([(index_of[path], index_of[partner_of(path)]) for path in real])
 

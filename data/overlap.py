@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from data.samples import Samples
-from util.errors import InputError
+from util.errors import UsageError
 
 Identity = tuple[int, int]  # of a directory: device and inode
 
@@ -42,9 +42,9 @@ def with_label(samples: Samples, label: int) -> Samples:
 
 
 def refuse_both(fakes: Samples, reals: Samples, where: str) -> None:
-    """Raise InputError, which begins with `where`, if an image is among both."""
+    """Raise UsageError, which begins with `where`, if an image is among both."""
     if path := shared_image(fakes, reals):
-        raise InputError(
+        raise UsageError(
             f"{where}: {path} is among the real images and among the fakes; an image is one or the"
             " other"
         )

@@ -23,7 +23,7 @@ from data.walk import (
     subfolders,
     tell_left_out,
 )
-from util.errors import InputError
+from util.errors import UsageError
 
 SPLITS = ("train", "val")
 
@@ -53,19 +53,19 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     """List the images below the folders `classes` of `root` (none named: below all of them).
 
     With `both_labels` every class must hold real and fake images; without, one of the label
-    folders may be missing, but not be empty. Raises InputError that names the folder, and what
+    folders may be missing, but not be empty. Raises UsageError that names the folder, and what
     was found instead, where a class, a label folder or images are missing.
     """
     if not os.path.isdir(root):
-        raise InputError(f"{root}: no such folder")
+        raise UsageError(f"{root}: no such folder")
     for name in classes:
         if not os.path.isdir(os.path.join(root, name)):
-            raise InputError(f"--classes: no folder {name} in {root}; {_found(root)}")
+            raise UsageError(f"--classes: no folder {name} in {root}; {_found(root)}")
     starts = [f"{name}/" for name in dict.fromkeys(classes)] or [""]
     listing = list_files(root, starts)
     for left_out in listing.left_out:
         if wrong := both_ways(left_out):
-            raise InputError(f"{os.path.join(root, left_out.path).rstrip('/')}: {wrong}")
+            raise UsageError(f"{os.path.join(root, left_out.path).rstrip('/')}: {wrong}")
     tell_left_out(root, listing)
     _require_label_folders(root, classes, listing, both_labels)
     found: dict[str, list[str]] = {}  # a label folder with "/" at its end -> the images below it
@@ -79,7 +79,7 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     for folder in [folder for folder, images in found.items() if not images]:
         if not any(path.startswith(folder) for path in passed):
             place = os.path.join(root, folder).rstrip("/")
-            raise InputError(f"{place}: no images ({' '.join(ENDINGS)})")
+            raise UsageError(f"{place}: no images ({' '.join(ENDINGS)})")
         del found[folder]
     # Folder by folder, in their order, is the order of all paths. Many names joined are prefixed
     # and encoded at once, at a fraction of the cost of one path at a time.
@@ -122,7 +122,7 @@ def partner_of(path: str) -> str:
     return "/".join(parts)
 
 
-def at_most(samples: Samples, most: int, seed: int) -> Samples:
+def subsample(samples: Samples, most: int, seed: int) -> Samples:
     """At most `most` images of each folder, that is, of each class and label, chosen by a hash of
     their names: real and fake images of the same name are both taken, or neither.
     """
@@ -135,7 +135,7 @@ def at_most(samples: Samples, most: int, seed: int) -> Samples:
     return samples.take(np.array(sorted(chosen)))
 
 
-def joined(first: Samples, second: Samples) -> Samples:
+def concat(first: Samples, second: Samples) -> Samples:
     """Both, one after the other; all paths relative to the root of `first`, or absolute."""
     roots = os.path.realpath(second.root), os.path.realpath(first.root)  # links have other parents
     way = os.fsencode(os.path.relpath(*roots).replace(os.sep, "/") + "/")
@@ -168,7 +168,7 @@ def both_ways(left_out: LeftOut) -> str:
 def _require_label_folders(
     root: str, classes: Sequence[str], listing: Listing, both_labels: bool
 ) -> None:
-    """Raise InputError where a class has no label folders, or one label only."""
+    """Raise UsageError where a class has no label folders, or one label only."""
     above = {its.path: label_folders(its.folders) for its in listing.directories}
     holders = [its.path for its in listing.directories if not its.label_folder and above[its.path]]
     folders = listing.directories[0].folders
@@ -178,12 +178,12 @@ def _require_label_folders(
         start = f"{name}/" if name else ""
         if not any(path.startswith(start) for path in (*holders, *passed)):
             folder = os.path.join(root, name)
-            raise InputError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
+            raise UsageError(f"{folder}: no folder 0_real or 1_fake in it; {_found(folder)}")
     for path in holders:
         if both_labels and len(above[path]) < len(LABELS):
             (missing,) = set(LABELS) - set(above[path])
             folder = os.path.join(root, path).rstrip("/")
-            raise InputError(f"{folder}: no folder {missing} in it; {_found(folder)}")
+            raise UsageError(f"{folder}: no folder {missing} in it; {_found(folder)}")
 
 
 def _found(folder: str) -> str:
@@ -200,7 +200,7 @@ def set_folders(root: str, known: Collection[str]) -> dict[str, str]:
     names of test sets: a folder that is called so is one, whatever it holds.
     """
     if not os.path.isdir(root):
-        raise InputError(f"{root}: no such folder")
+        raise UsageError(f"{root}: no such folder")
     name = os.path.basename(os.path.abspath(root))
     folders = subfolders(root)
     if label_folders(folders):
@@ -219,7 +219,7 @@ def set_folders(root: str, known: Collection[str]) -> dict[str, str]:
 
 def find_images(paths: Sequence[str], recursive: bool) -> Samples:
     """The files among `paths`, and the images in its folders (with `recursive`, at any depth), in
-    that order; their labels, unknown, are 0. Raises InputError where there are none.
+    that order; their labels, unknown, are 0. Raises UsageError where there are none.
     """
     images: list[str] = []
     for path in paths:
@@ -230,13 +230,13 @@ def find_images(paths: Sequence[str], recursive: bool) -> Samples:
         elif os.path.exists(path):
             images.append(path)
         else:
-            raise InputError(f"{path}: no such file or folder")
+            raise UsageError(f"{path}: no such file or folder")
     return Samples("", np.array([os.fsencode(i) for i in images]), np.zeros(len(images), np.uint8))
 
 
 def plain_images(folder: str, told: str, hint: str = "", recursive: bool = True) -> list[bytes]:
     """The paths of the images in a folder, at any depth and whatever its folders are called,
-    relative to it and sorted. Raises InputError, which begins with `told`, where there are none.
+    relative to it and sorted. Raises UsageError, which begins with `told`, where there are none.
     """
     listing = list_files(folder, labelled=False, recursive=recursive)
     tell_left_out(folder, listing, labelled=False)
@@ -244,5 +244,5 @@ def plain_images(folder: str, told: str, hint: str = "", recursive: bool = True)
         os.fsencode(its.path + name) for its in listing.directories for name in its.images
     )
     if not names:
-        raise InputError(f"{told}: no images in it ({' '.join(ENDINGS)}){hint}")
+        raise UsageError(f"{told}: no images in it ({' '.join(ENDINGS)}){hint}")
     return names

@@ -13,14 +13,14 @@ from data.overlap import refuse_both, shared_image, with_label
 from data.samples import (
     SPLITS,
     Samples,
+    concat,
     find_samples,
-    joined,
     plain_images,
     set_folders,
 )
 from data.testsets import ORDER, REALS_OF
 from data.walk import Listing, label_folders, list_files, subfolders, tell_left_out
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def training_images(
@@ -35,7 +35,7 @@ def training_images(
 
     They are the folders `splits` of `dataroot`, or the rows of these splits where that is a
     manifest. Of a manifest without splits, and of the plain folders `real` and `fakes` (which take
-    the place of `dataroot`), the share `val_fraction` is held out. Raises InputError where images
+    the place of `dataroot`), the share `val_fraction` is held out. Raises UsageError where images
     of a label are missing.
     """
     if fakes:
@@ -50,7 +50,7 @@ def training_images(
     else:
         train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
     if path := shared_image(train, val):
-        raise InputError(
+        raise UsageError(
             f"--train_split {splits[0]} and --val_split {splits[1]}: {path} is in both; give two"
             " that have no image in common"
         )
@@ -59,7 +59,7 @@ def training_images(
 
 def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
     """The training images of another data set, to be replayed beside `train`. The real ones may be
-    among those; raises InputError where a fake is, or where one is in `val`.
+    among those; raises UsageError where a fake is, or where one is in `val`.
     """
     old, _ = training_images(root, splits)
     if path := (
@@ -67,7 +67,7 @@ def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Sam
         or shared_image(with_label(old, 0), with_label(train, 1))
         or shared_image(old, val)
     ):
-        raise InputError(
+        raise UsageError(
             f"--replay_root {root}: {path} is among the images of --dataroot (or --real and"
             " --fake), too; give the data set that the weights of --init were trained on"
         )
@@ -89,7 +89,7 @@ def find_testsets(
     this split (by default "test", where it has that); of plain folders, and of a manifest without
     splits, "train" and "val" are what training with the same `val_fraction` takes and holds out.
     Sets of fakes alone get their reals from `real` or, where the set is known, from its neighbour.
-    Raises InputError for a folder without labels or images, for a set that is not there, for one of
+    Raises UsageError for a folder without labels or images, for a set that is not there, for one of
     several splits, and for an image that is both real and fake.
     """
     if fakes:
@@ -103,7 +103,7 @@ def find_testsets(
     if real:
         reals = _plain(real, 0)
         found = {
-            name: joined_by_path(samples, reals) if samples.labels.all() else samples
+            name: concat_by_path(samples, reals) if samples.labels.all() else samples
             for name, samples in found.items()
         }
     if fakes and split:
@@ -120,7 +120,7 @@ def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     return sorted(set(names) - set(wanted) - set(REALS_OF.values()) - {""})
 
 
-def everything(
+def find_all_sets(
     dataroot: str,
     split: str = "",
     real: str = "",
@@ -128,7 +128,7 @@ def everything(
     val_fraction: float = 0.1,
 ) -> dict[str, Samples]:
     """All images by set: "train", "val" and "test/<name>" where `dataroot` holds the splits, else
-    its test sets by name. A set may lack one label. Raises InputError where nothing is found.
+    its test sets by name. A set may lack one label. Raises UsageError where nothing is found.
     """
     if fakes:
         return find_testsets(dataroot, (), split, real, fakes, val_fraction)
@@ -154,26 +154,26 @@ def everything(
     return found
 
 
-def joined_by_path(fakes: Samples, reals: Samples) -> Samples:
-    """Both in one, sorted by path. Raises InputError where an image is in both."""
+def concat_by_path(fakes: Samples, reals: Samples) -> Samples:
+    """Both in one, sorted by path. Raises UsageError where an image is in both."""
     refuse_both(fakes, reals, f"--real {reals.root}")
-    both = joined(fakes, reals)
+    both = concat(fakes, reals)
     return both.take(np.argsort(both.paths, kind="stable"))
 
 
 def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not os.path.isdir(root):
-        raise InputError(f"{root}: no such folder")
+        raise UsageError(f"{root}: no such folder")
     (here,), left_out = list_files(root, recursive=False)
     folders = here.folders
     if label_folders(folders):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
     tell_left_out(root, Listing([], left_out))
     if not folders:
-        raise InputError(f"{root}: holds no test sets (no folders)")
+        raise UsageError(f"{root}: holds no test sets (no folders)")
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
-        raise InputError(f"{root}: holds the splits; the test sets are in {below}")
+        raise UsageError(f"{root}: holds the splits; the test sets are in {below}")
     _require_all(wanted, folders, root)
     names = list(wanted) or folders
     return {name: find_samples(os.path.join(root, name), both_labels=False) for name in names}
@@ -182,7 +182,7 @@ def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
 def _require_all(wanted: Sequence[str], found: Sequence[str], root: str) -> None:
     if missing := sorted(set(wanted) - set(found)):
         shown = ", ".join(sorted(found)[:20]) + (", ..." if len(found) > 20 else "")
-        raise InputError(f"--testsets: {', '.join(missing)} not in {root}; it holds: {shown}")
+        raise UsageError(f"--testsets: {', '.join(missing)} not in {root}; it holds: {shown}")
 
 
 def _of_split(samples: Samples, split: str) -> Samples:
@@ -190,13 +190,13 @@ def _of_split(samples: Samples, split: str) -> Samples:
     folders = [os.path.dirname(path).split(b"/") for path in samples.paths.tolist()]
     if not split:
         if all(any(name in f for f in folders) for name in (b"train", b"val")):
-            raise InputError(
+            raise UsageError(
                 f"{samples.root}: holds images of both train and val; say which with --split val"
             )
         return samples
     kept = np.flatnonzero([os.fsencode(split) in folder for folder in folders])
     if not kept.size:
-        raise InputError(
+        raise UsageError(
             f"--split {split}: no images below a folder of this name in {samples.root}"
         )
     return samples.take(kept)
@@ -208,7 +208,7 @@ def _of_manifest(
     part = split if split in SPLITS and not any(manifest.splits) else ""
     split = "" if part else split or ("test" if "test" in manifest.splits else "")
     if not split and len(set(manifest.splits)) > 1:
-        raise InputError(
+        raise UsageError(
             f"{manifest.path}: has rows of the splits {', '.join(sorted(set(manifest.splits)))};"
             " say which with --split"
         )
@@ -220,11 +220,11 @@ def _of_manifest(
         }
     )
     if not names:
-        raise InputError(f"--split {split}: no rows of it in {manifest.path}")
+        raise UsageError(f"--split {split}: no rows of it in {manifest.path}")
     _require_all(wanted, names, manifest.path)
     stem = os.path.splitext(os.path.basename(manifest.path))[0]
     if {"", stem} <= set(names):
-        raise InputError(
+        raise UsageError(
             f"{manifest.path}: rows without a testset are called {stem}, as another testset is;"
             " name them, or rename the file"
         )
@@ -243,7 +243,7 @@ def _with_known_reals(
         folder = os.path.join(root, source)
         if source and samples.labels.all() and os.path.isdir(folder):
             reals = find_samples(folder, both_labels=False)
-            complete[name] = joined_by_path(samples, reals)
+            complete[name] = concat_by_path(samples, reals)
             if source not in wanted:
                 complete.pop(source, None)  # no test set of its own
     return complete
@@ -256,8 +256,8 @@ def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
         new = _plain(folder, 1)
         refuse_both(new, reals, f"--real {real} and --fake {folder}")
         if path := shared_image(new, samples):
-            raise InputError(f"--fake {folder}: {path} is in another of these folders, too")
-        samples = joined(samples, new)
+            raise UsageError(f"--fake {folder}: {path} is in another of these folders, too")
+        samples = concat(samples, new)
     return samples
 
 
@@ -265,7 +265,7 @@ def _plain(folder: str, label: int) -> Samples:
     """All images at any depth below a folder, with one label, whatever their folders are called."""
     flag = ("--real", "--fake")[label]
     if not os.path.isdir(folder):
-        raise InputError(f"{flag} {folder}: no such folder")
+        raise UsageError(f"{flag} {folder}: no such folder")
     paths = plain_images(folder, f"{flag} {folder}")
     return Samples(folder, np.array(paths), np.full(len(paths), label, np.uint8))
 
@@ -275,6 +275,6 @@ def _by_name(fakes: Sequence[str]) -> dict[str, Samples]:
     for folder in fakes:
         name = os.path.basename(os.path.abspath(folder))
         if name in found:
-            raise InputError(f"--fake {folder}: two of these folders are called {name}")
+            raise UsageError(f"--fake {folder}: two of these folders are called {name}")
         found[name] = _plain(folder, 1)
     return found

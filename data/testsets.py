@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from util.errors import InputError
+from util.errors import UsageError
 
 PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
     "progan",
@@ -39,7 +39,7 @@ def paper_order(testset: str) -> tuple[int, str]:
 
 def benchmark_note(dataroot: str) -> str | None:
     """What a benchmark that is not the paper's says of itself: the "note" in a minibench.json in
-    `dataroot` or the folder above it; None where there is none. Raises InputError where such a file
+    `dataroot` or the folder above it; None where there is none. Raises UsageError where such a file
     is damaged, or another program's.
     """
     for folder in (dataroot, os.path.join(dataroot, "..")):
@@ -51,7 +51,7 @@ def benchmark_note(dataroot: str) -> str | None:
             except (OSError, ValueError, LookupError, TypeError, RecursionError):
                 note = None
             if not isinstance(note, str):
-                raise InputError(
+                raise UsageError(
                     f"{path}: is not what minibench.build writes, and tables are to say what these"
                     " images are; build them again, or remove this file"
                 )

@@ -1,12 +1,12 @@
 """The two ways from a decoded image to the network's input, each a list to read downwards.
 
 ImageNet normalisation comes after them, on the device and for a whole batch at a time
-(networks/normalise.py).
+(networks/normalize.py).
 """
 
 from __future__ import annotations
 
-from data.augment import Blur, Jpeg, Step
+from data.augment import Blur, Jpeg, Transform
 from data.geometry import CentreCrop, Flip, RandomCrop, Resize
 
 
@@ -17,7 +17,7 @@ def train_transform(
     blur: Blur,
     jpeg: Jpeg,
     flip: bool,
-) -> list[Step]:
+) -> list[Transform]:
     """Wang et al. 2020, section 4.1: blur before JPEG, both before the crop."""
     return [
         Resize(load_size, rz_interp),
@@ -28,14 +28,14 @@ def train_transform(
     ]
 
 
-def eval_transform(crop_size: int | None) -> list[Step]:
+def eval_transform(crop_size: int | None) -> list[Transform]:
     """No resizing; the centre crop, or (None) the whole image."""
     return [CentreCrop(crop_size)] if crop_size else []
 
 
 def val_transform(
     load_size: int, crop_size: int, rz_interp: tuple[str, ...], blur: Blur, jpeg: Jpeg
-) -> list[Step]:
+) -> list[Transform]:
     """As in evaluation, after the same degradations as in training at their middle strength."""
     sigma = (blur.sigma[0] + blur.sigma[-1]) / 2
     quality = (jpeg.quality[0] + jpeg.quality[-1]) // 2

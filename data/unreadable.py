@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from util.console import warn
 
-MOST_LISTED = 20  # on the console
+MAX_LISTED = 20  # on the console
 
 
 def tell_unreadable(messages: Sequence[str], skip: bool, all_listed_in: str = "") -> int:
@@ -22,9 +22,9 @@ def tell_unreadable(messages: Sequence[str], skip: bool, all_listed_in: str = ""
     if skip:
         warn(f"{count} could not be read and left out")
         return 0
-    for message in messages[:MOST_LISTED]:
+    for message in messages[:MAX_LISTED]:
         warn(message)
-    more = len(messages) - MOST_LISTED
+    more = len(messages) - MAX_LISTED
     rest = f" ({more} more{f', in {all_listed_in}' if all_listed_in else ''})" if more > 0 else ""
     warn(f"{count} could not be read{rest}; with --skip_unreadable they are counted, and exit is 0")
     return 1

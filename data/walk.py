@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from data.images import ENDINGS, INSTALL
 from util.console import warn
-from util.errors import InputError
+from util.errors import UsageError
 
 LABELS = {"0_real": 0, "1_fake": 1}
 GENIMAGE_LABELS = {"nature": 0, "ai": 1}  # label folders only where both lie side by side
@@ -73,7 +73,7 @@ def list_files(
     Links are followed, but no directory is listed twice, whatever leads to it, nor one above it:
     by its own path if it has one here, else by the link that comes first. (Links to files are
     files: two of them are two images.) With `labelled`, one that was met outside of label folders
-    is listed again where a link makes it part of one. Raises InputError for a folder that cannot
+    is listed again where a link makes it part of one. Raises UsageError for a folder that cannot
     be listed.
     """
     directories: list[Directory] = []
@@ -93,7 +93,7 @@ def list_files(
                 continue
             files, folders, linked, special = _scan(place)
         except OSError as error:
-            raise InputError(f"{place}: cannot be listed ({error.strerror})") from error
+            raise UsageError(f"{place}: cannot be listed ({error.strerror})") from error
         images = [n for n in files if (n.endswith(ENDINGS) and n[0] != ".") or is_image_name(n)]
         others = sorted({*files}.difference(images)) if len(images) < len(files) else []
         hidden = {name for name in (*folders, *linked) if name.startswith(".")}

@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 
 from data.samples import Samples, find_samples
-from evaluation.degrade import PLAIN, variants
+from evaluation.degrade import ORIGINAL, variants
 from evaluation.model import About, read_about
 from evaluation.predictions import pooled, read_predictions
 from evaluation.scoring import Scorer, score_testset
 from evaluation.thresholds import Calibration, calibrate
 from util.console import warn
-from util.errors import InputError
+from util.errors import UsageError
 
 PROTOCOL = ("weights_sha256", "arch", "crop_size", "precision", "reencode")
 
@@ -22,12 +22,12 @@ def learn_from_images(
 ) -> Calibration:
     """Score all images below `folder` and learn from them; unreadable ones are noted in `about`.
 
-    Raises InputError where images of both labels are missing.
+    Raises UsageError where images of both labels are missing.
     """
     name = os.path.basename(os.path.abspath(folder))
     scored = score_testset(scorer, results_dir, name, find_samples(folder), variants({}))
     about["unreadable"] |= {folder: scored.unreadable} if scored.unreadable else {}
-    _, labels, logits = scored.variants[PLAIN]
+    _, labels, logits = scored.variants[ORIGINAL]
     return calibrate(labels, logits, target_fpr, calibrated_on=folder, **_origin(about))
 
 
@@ -37,13 +37,13 @@ def learn_from_predictions(
     """Learn from the scores in a predictions.csv; `own` are the images, by test set, that the
     threshold is to be judged on.
 
-    Raises InputError where an image is among both, or where the scores are known to come from other
+    Raises UsageError where an image is among both, or where the scores are known to come from other
     weights or another protocol than `about` tells.
     """
     scores = read_predictions(file, "--calibrate_on")
     for testset, paths in own.items():
         if testset in scores and (twice := set(paths) & set(scores[testset].paths)):
-            raise InputError(
+            raise UsageError(
                 f"--calibrate_on {file}: {testset}/{min(twice)} is one of the test sets' own"
                 " images; a threshold is learned on others (its best here is the column 'oracle')"
             )
@@ -53,7 +53,7 @@ def learn_from_predictions(
     elif "weights_sha256" in about:
         for key in PROTOCOL:
             if theirs.get(key) != about.get(key):
-                raise InputError(
+                raise UsageError(
                     f"--calibrate_on {file}: these are scores of another {key}"
                     f" ({theirs.get(key)}, here {about.get(key)})"
                 )
@@ -62,14 +62,14 @@ def learn_from_predictions(
 
 
 def refuse_own_images(folder: str, testsets: Iterable[Samples]) -> None:
-    """Raise InputError where the threshold would be learned on images it is then judged on."""
+    """Raise UsageError where the threshold would be learned on images it is then judged on."""
     held_out = os.path.join(os.path.realpath(folder), "")
     for samples in testsets:
         root = os.path.realpath(samples.root)
         for index in range(len(samples.labels)):
             path = os.path.normpath(os.path.join(root, samples.relative(index)))
             if path.startswith(held_out):
-                raise InputError(
+                raise UsageError(
                     f"--calibrate_on {folder}: holds images of the test set {samples.root}; a"
                     " threshold is learned on others (its best there is the column 'oracle')"
                 )

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from data.augment import Blur, Jpeg, Step
+from data.augment import Blur, Jpeg, Transform
 from data.geometry import Rescale
-from util.errors import InputError
+from util.errors import UsageError
 
-# Name -> (level -> steps, the level that changes nothing).
-DEGRADATIONS: dict[str, tuple[Callable[[float], list[Step]], float | None]] = {
+# Name -> (level -> transforms, the level that changes nothing).
+DEGRADATIONS: dict[str, tuple[Callable[[float], list[Transform]], float | None]] = {
     "blur": (lambda sigma: [Blur(1.0, (sigma,))], 0),
     "jpeg": (lambda quality: [Jpeg(1.0, (int(quality),), ("pil",))], None),
     "rescale": (lambda factor: [Rescale(factor)], 1),
 }
-PLAIN = "plain"
+ORIGINAL = "plain"
 
 
 def level_text(level: float) -> str:
@@ -29,28 +29,28 @@ def level_text(level: float) -> str:
 def variant_name(degradation: str, level: float) -> str:
     """Return the name of a degradation at a level: "jpeg_90", or "plain" if it changes nothing."""
     is_plain = level == DEGRADATIONS[degradation][1]
-    return PLAIN if is_plain else f"{degradation}_{level_text(level)}"
+    return ORIGINAL if is_plain else f"{degradation}_{level_text(level)}"
 
 
-def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Step]]:
-    """The steps of every degradation at each of its levels, by name; the plain image first."""
-    found: dict[str, list[Step]] = {PLAIN: []}
+def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Transform]]:
+    """The transforms of every degradation at each of its levels, by name; the plain image first."""
+    found: dict[str, list[Transform]] = {ORIGINAL: []}
     for degradation, steps_at in levels.items():
         for level in steps_at:
             found.setdefault(variant_name(degradation, level), DEGRADATIONS[degradation][0](level))
     return found
 
 
-def reencode_steps(encoder: str) -> list[Step]:
-    """The steps that give every image the same last encoder: "jpeg:<quality>" (PIL, 4:2:0), "png",
-    or "" for none. They come before all others, as if the files had been stored so.
+def reencode_transforms(encoder: str) -> list[Transform]:
+    """Return the transforms that give every image the same last encoder.
 
-    PNG has no steps: it keeps the pixels as they were decoded, and these are all a detector sees.
-    What JPEG had done to them before stays in them, with either encoder.
+    `encoder` is "jpeg:<quality>" (PIL, 4:2:0), "png", or "" for none. They come before all others,
+    as if the files had been stored so. PNG needs no transform: it keeps the decoded pixels, which
+    are all that a detector sees. What JPEG did to them earlier remains, with either encoder.
     """
     name, _, level = encoder.partition(":")
     if encoder in ("", "png"):
         return []
     if name == "jpeg" and level.isascii() and level.isdigit() and 1 <= int(level) <= 100:
         return [Jpeg(1.0, (int(level),), ("pil",))]
-    raise InputError(f"--reencode must be png or jpeg:1 to jpeg:100, not {encoder!r}")
+    raise UsageError(f"--reencode must be png or jpeg:1 to jpeg:100, not {encoder!r}")

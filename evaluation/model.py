@@ -14,7 +14,7 @@ from data.testsets import PAPER_ELEVEN, benchmark_note
 from evaluation.predictions import Scores
 from evaluation.protocol import ScoringProtocol
 from evaluation.rows import MEAN, Measured, Row, with_mean
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import sha256
 
 METRICS = "metrics.json"
@@ -47,7 +47,7 @@ def describe(
 ) -> About:
     """Return what a table says of how its scores came to be; of `weights` (a path) also the hash.
 
-    Raises InputError for a test set called as the mean is.
+    Raises UsageError for a test set called as the mean is.
     """
     return {
         "weights": weights,
@@ -71,9 +71,9 @@ def protocol_of(about: Mapping[str, Any]) -> ScoringProtocol:
 
 
 def refuse_reserved(testsets: Iterable[str]) -> None:
-    """Raise InputError for a test set that could not be told from the row of the mean."""
+    """Raise UsageError for a test set that could not be told from the row of the mean."""
     if MEAN in testsets:
-        raise InputError(
+        raise UsageError(
             f"a test set cannot be called {MEAN!r}: the row of the mean is; rename its folder"
         )
 
@@ -91,13 +91,13 @@ def model_names(paths: Sequence[str]) -> list[str]:
 
 
 def refuse_other_labels(models: Sequence[Model], new: Model) -> None:
-    """Raise InputError where `new` and one of `models` call one image real and fake."""
+    """Raise UsageError where `new` and one of `models` call one image real and fake."""
     for model in models:
         for name in set(model.scores) & set(new.scores):
             known = dict(zip(*model.scores[name][:2], strict=True))
             for path, label in zip(*new.scores[name][:2], strict=True):
                 if known.get(path, label) != label:
-                    raise InputError(
+                    raise UsageError(
                         f"--predictions: {name}/{path} is real in one file and fake in another"
                         f" ({model.name}, {new.name})"
                     )
@@ -135,7 +135,7 @@ def metrics_of(model: Model) -> dict[str, Any]:
 def read_metrics(folder: str) -> dict[str, Any]:
     """Return what an earlier evaluation's metrics.json holds; empty where there is none.
 
-    Raises InputError where the file is no such file.
+    Raises UsageError where the file is no such file.
     """
     path = os.path.join(folder, METRICS)
     if not os.path.isfile(path):
@@ -146,7 +146,7 @@ def read_metrics(folder: str) -> dict[str, Any]:
         if not isinstance(metrics, dict) or not {"testsets", "models"} & set(metrics):
             raise ValueError("it holds no test sets")
     except (OSError, ValueError) as error:
-        raise InputError(
+        raise UsageError(
             f"{path}: not the metrics.json of an evaluation ({error}); move it away"
         ) from error
     return metrics

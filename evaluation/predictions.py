@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("testset", "path", "label", "logit", "probability")
@@ -54,17 +54,17 @@ def _rows(testset: str, scores: Scores) -> Iterable[tuple[str, str, int, str, st
 def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores]:
     """Read what `write_predictions` wrote, with any further columns passed over.
 
-    Raises InputError that names the line and column of the first bad value; or `flag`, where there
+    Raises UsageError that names the line and column of the first bad value; or `flag`, where there
     is no such file.
     """
     if not os.path.isfile(path):
-        raise InputError(f"{flag} {path}: no such file")
+        raise UsageError(f"{flag} {path}: no such file")
     try:
         rows = _read(path)
     except csv.Error as error:
-        raise InputError(f"{path}: is no CSV file ({error})") from error
+        raise UsageError(f"{path}: is no CSV file ({error})") from error
     if not rows:
-        raise InputError(f"{path}: holds no rows")
+        raise UsageError(f"{path}: holds no rows")
     return {testset: _scores(path, testset, rows[testset]) for testset in rows}
 
 
@@ -73,17 +73,17 @@ def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
     with open_csv(path) as file:
         reader = csv.DictReader(file)
         if wrong := wrong_separator(reader.fieldnames or ()):
-            raise InputError(f"{path}: {wrong}")
+            raise UsageError(f"{path}: {wrong}")
         for column in COLUMNS[:4]:
             if column not in (reader.fieldnames or ()):
-                raise InputError(f"{path}, line 1: the column {column} is missing")
+                raise UsageError(f"{path}, line 1: the column {column} is missing")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             testset, name = row["testset"], row["path"]
             if not testset or name is None:
-                raise InputError(f"{where}: the row is incomplete")
+                raise UsageError(f"{where}: the row is incomplete")
             if row["label"] not in ("0", "1"):
-                raise InputError(f"{where}: label is {row['label']!r}, not 0 or 1")
+                raise UsageError(f"{where}: label is {row['label']!r}, not 0 or 1")
             rows.setdefault(testset, []).append((name, int(row["label"]), _logit(row, where)))
     return rows
 
@@ -94,7 +94,7 @@ def _logit(row: dict[str, str], where: str) -> float:
     except (TypeError, ValueError):
         logit = math.nan
     if not math.isfinite(logit):
-        raise InputError(f"{where}: logit is {row['logit']!r}, not a finite number")
+        raise UsageError(f"{where}: logit is {row['logit']!r}, not a finite number")
     return logit
 
 
@@ -102,7 +102,7 @@ def _scores(file: str, testset: str, rows: list[tuple[str, int, float]]) -> Scor
     paths, labels, logits = zip(*sorted(rows), strict=True)
     for path, following in itertools.pairwise(paths):
         if path == following:
-            raise InputError(f"{file}: the image {path} of {testset} is there twice")
+            raise UsageError(f"{file}: the image {path} of {testset} is there twice")
     return Scores(list(paths), np.array(labels, np.uint8), np.array(logits, np.float64))
 
 

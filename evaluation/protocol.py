@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.augment import Step
+from data.augment import Transform
 from data.transforms import eval_transform
-from evaluation.degrade import reencode_steps
+from evaluation.degrade import reencode_transforms
 from options.machine import MAX_PIXELS
 
 
@@ -21,9 +21,9 @@ class ScoringProtocol:
     precision: str = "fp32"  # of the network's arithmetic: fp32, bf16 or fp16
     max_pixels: int = MAX_PIXELS  # an image that claims more is unreadable
 
-    def transforms(self, degradation: Sequence[Step] = ()) -> list[Step]:
-        """Return the steps from the decoded image to what the network sees."""
-        return [*reencode_steps(self.reencode), *degradation, *eval_transform(self.crop_size)]
+    def transforms(self, degradation: Sequence[Transform] = ()) -> list[Transform]:
+        """Return the transforms from the decoded image to what the network sees."""
+        return [*reencode_transforms(self.reencode), *degradation, *eval_transform(self.crop_size)]
 
     def key(self) -> str:
         """Return a name for files: two protocols with one name give every image the same logit."""

@@ -7,7 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from util.errors import InputError
+from util.errors import UsageError
 
 _FILE = pathlib.Path(__file__).with_name("published_results.json")
 
@@ -24,9 +24,9 @@ def published_names() -> list[str]:
 
 
 def check_published(name: str) -> None:
-    """Raise InputError unless `name` is empty or one of `published_names()`."""
+    """Raise UsageError unless `name` is empty or one of `published_names()`."""
     if name and name not in published_names():
-        raise InputError(f"--published {name} is not one of {', '.join(published_names())}")
+        raise UsageError(f"--published {name} is not one of {', '.join(published_names())}")
 
 
 def published(name: str, no_crop: bool = False) -> dict[str, dict[str, float]]:

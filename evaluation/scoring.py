@@ -13,13 +13,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from data.augment import Step
+from data.augment import Transform
 from data.contents import FileState, content_hash, file_state
 from data.dataset import EvalImages, Seen
 from data.images import UnreadableImage, read_file
 from data.loaders import Indices, eval_reader
 from data.samples import Samples
-from evaluation.degrade import PLAIN
+from evaluation.degrade import ORIGINAL
 from evaluation.predictions import Scores, as_written
 from evaluation.protocol import ScoringProtocol
 from evaluation.store import (
@@ -71,7 +71,7 @@ class Scored(NamedTuple):
 def image_scorer(
     scorer: Scorer,
     samples: Samples,
-    variants: list[list[Step]],
+    variants: list[list[Transform]],
     on_error: Callable[[UnreadableImage], None],
     on_read: Callable[[int, Seen], None] | None = None,
 ) -> Callable[[Indices, tqdm], Predicted]:
@@ -82,7 +82,7 @@ def image_scorer(
     `on_read` is told, each in the process that met it.
     """
     is_whole = scorer.protocol.crop_size is None
-    transforms = [scorer.protocol.transforms(steps) for steps in variants]
+    transforms = [scorer.protocol.transforms(transforms) for transforms in variants]
     read = eval_reader(
         EvalImages(samples, transforms, max_pixels=scorer.protocol.max_pixels),
         batch_size=scorer.batch_size,
@@ -109,9 +109,9 @@ def score_testset(
     results_dir: str,
     name: str,
     samples: Samples,
-    variants: Mapping[str, list[Step]],
+    variants: Mapping[str, list[Transform]],
 ) -> Scored:
-    """Score a test set in every variant (name -> steps), but for what `results_dir` keeps.
+    """Score a test set in every variant (name -> transforms), but for what `results_dir` keeps.
 
     Raises WorkError where a logit is not a finite number; those that are finite are kept.
     """
@@ -128,8 +128,10 @@ def score_testset(
     with progress_bar(int(missing.sum()), name) as bar:
         for rows, columns in _alike(missing):
             names = [list(variants)[column] for column in columns]
-            steps = [variants[variant] for variant in names]
-            score = image_scorer(scorer, samples, steps, unreadable.append, own_seen.__setitem__)
+            transforms = [variants[variant] for variant in names]
+            score = image_scorer(
+                scorer, samples, transforms, unreadable.append, own_seen.__setitem__
+            )
             for part in np.split(rows, range(SLICE, len(rows), SLICE)):
                 predicted = score(part, bar)
                 seen = {k: v for every in distributed.gather(own_seen) for k, v in every.items()}
@@ -154,7 +156,7 @@ def score_testset(
         for path, error in lost.items()
     }
     crop = scorer.protocol.crop_size or 0
-    plain = [kept[PLAIN][content] for content in contents if content in kept[PLAIN]]
+    plain = [kept[ORIGINAL][content] for content in contents if content in kept[ORIGINAL]]
     return Scored(
         {variant: _scored(samples, contents, kept[variant]) for variant in variants},
         dict(sorted(reasons.items())),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import atomic_write
 
 Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
@@ -76,12 +76,12 @@ def calibrate(
 ) -> Calibration:
     """Learn a threshold from held-out scores: by accuracy, or the one that keeps `target_fpr`.
 
-    `origin` are the remaining fields of Calibration. Raises InputError without both labels.
+    `origin` are the remaining fields of Calibration. Raises UsageError without both labels.
     """
     num_fake = int(np.sum(labels == 1))
     num_real = len(labels) - num_fake
     if not num_real or not num_fake:
-        raise InputError(
+        raise UsageError(
             f"--calibrate_on {origin['calibrated_on']}: a threshold is learned from real and fake"
             f" images; there are {num_real} real and {num_fake} fake ones"
         )
@@ -130,16 +130,16 @@ def write_calibration(path: str, calibration: Calibration) -> None:
 
 
 def read_calibration(path: str) -> Calibration:
-    """Read what `write_calibration` wrote; raises InputError where it is not such a file."""
+    """Read what `write_calibration` wrote; raises UsageError where it is not such a file."""
     if not os.path.isfile(path):
-        raise InputError(f"--threshold {path}: no such file")
+        raise UsageError(f"--threshold {path}: no such file")
     try:
         with open(path, encoding="utf-8") as file:
             calibration = Calibration(**json.load(file))
         edges = (calibration.unsure_from, calibration.threshold, calibration.unsure_to)
         ordered = all(map(math.isfinite, edges)) and list(edges) == sorted(edges)
     except (ValueError, TypeError) as error:
-        raise InputError(f"--threshold {path}: not a threshold of eval.py ({error})") from error
+        raise UsageError(f"--threshold {path}: not a threshold of eval.py ({error})") from error
     if not ordered:
-        raise InputError(f"--threshold {path}: unsure_from <= threshold <= unsure_to does not hold")
+        raise UsageError(f"--threshold {path}: unsure_from <= threshold <= unsure_to does not hold")
     return calibration

@@ -18,7 +18,7 @@ from minibench.families import FAMILIES, JPEG_FAMILIES, SHARED_REALS, WITH_CLASS
 from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_different_crops
 from options.minibench_options import BuildOptions
 from options.parse import parse
-from util.errors import InputError, run
+from util.errors import UsageError, run
 from util.files import atomic_write
 
 HERE = Path(__file__).parent
@@ -191,19 +191,19 @@ def main() -> None:
     options = parse(BuildOptions)
     out = Path(options.out).absolute()
     if options.only not in ("", *FAMILIES):
-        raise InputError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
+        raise UsageError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
     missing = [name for name in FAMILIES if not (WEIGHTS / f"{name}.safetensors").is_file()]
     if missing:
         command = f"python -m minibench.train_generators --families {','.join(missing)}"
-        raise InputError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")
+        raise UsageError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")
     about = read_marker(out)
     if about is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"--out {out}: exists and is no minibench; name another folder")
+        raise UsageError(f"--out {out}: exists and is no minibench; name another folder")
     if about is not None and not options.overwrite:
         if about.get("fingerprint") == fingerprint(options.seed, options.only):
             print(f"{options.out}: complete already, {about['images']} images")
             return
-        raise InputError(
+        raise UsageError(
             f"--out {out}: holds a minibench of another seed, family or version; add --overwrite to"
             " replace it, or name another folder"
         )

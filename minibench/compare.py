@@ -10,7 +10,7 @@ from minibench.spread import FIGURES, Figures, read_about, read_figures, read_ro
 from options.minibench_options import CompareOptions
 from options.parse import parse
 from util.console import say_next
-from util.errors import InputError, run
+from util.errors import UsageError, run
 from util.machine import processor, versions
 from util.markdown import table
 
@@ -46,7 +46,7 @@ class Compared(NamedTuple):
 
 
 def read_shipped(path: Path) -> Shipped:
-    """Return the shipped figures; raises InputError where the file is missing or damaged."""
+    """Return the shipped figures; raises UsageError where the file is missing or damaged."""
     shipped: Shipped = defaultdict(list)
     for row in read_rows(path, ("seed", "testset", *FIGURES)):
         for figure in FIGURES:
@@ -87,7 +87,7 @@ def main() -> None:
     compared = compare(ours, read_shipped(path))
     made = read_about(path.with_suffix(".json"), "seeds", "packages", "processor")
     if not compared:
-        raise InputError(f"{path}: holds no figure of the test sets in {results}")
+        raise UsageError(f"{path}: holds no figure of the test sets in {results}")
     outside = [it for it in compared if not it.is_inside()]
     count = len(made["seeds"])
     print(f"\n{draw(ours, compared)}\n")

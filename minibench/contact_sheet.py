@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from minibench.families import FAMILIES
 from options.minibench_options import SheetOptions
 from options.parse import parse
-from util.errors import InputError, run
+from util.errors import UsageError, run
 
 PAIRS = 4
 ZOOM = 2
@@ -19,7 +19,7 @@ LABEL = 18
 def pairs_of(folder: Path, number: int) -> list[tuple[Path, Path]]:
     """Return `number` pairs of a test set, (real, fake).
 
-    Raises InputError where the folder holds fewer.
+    Raises UsageError where the folder holds fewer.
     """
     found = [
         (real, Path(str(real).replace("0_real", "1_fake")))
@@ -28,7 +28,7 @@ def pairs_of(folder: Path, number: int) -> list[tuple[Path, Path]]:
     ]
     found = sorted(pair for pair in found if pair[1].is_file())
     if len(found) < number:
-        raise InputError(f"{folder} holds {len(found)} pairs, fewer than {number}")
+        raise UsageError(f"{folder} holds {len(found)} pairs, fewer than {number}")
     apart = len(found) // number  # sorted by photograph, so pairs far apart show other things
     return found[apart // 2 :: apart][:number]
 
@@ -36,7 +36,7 @@ def pairs_of(folder: Path, number: int) -> list[tuple[Path, Path]]:
 def draw_sheet(test: Path) -> Image.Image:
     """Draw all test sets below `test`, two beside each other: name, then real and fake, by pair.
 
-    Raises InputError where a test set is missing or too small.
+    Raises UsageError where a test set is missing or too small.
     """
     rows = {family: pairs_of(test / family, PAIRS) for family in FAMILIES}
     with Image.open(rows[FAMILIES[0]][0][0]) as image:

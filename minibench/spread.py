@@ -8,7 +8,7 @@ from typing import Any
 
 from options.minibench_options import SpreadOptions
 from options.parse import parse
-from util.errors import InputError, run
+from util.errors import UsageError, run
 from util.files import atomic_write, csv_writer
 from util.machine import processor
 
@@ -23,7 +23,7 @@ Figures = dict[str, dict[str, str]]
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Return the rows of a CSV file, these columns alone, those of FIGURES being numbers.
 
-    Raises InputError where the file is missing or is another one.
+    Raises UsageError where the file is missing or is another one.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -31,11 +31,11 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         for row in rows:
             [float(row[name]) for name in FIGURES if row[name]]
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, csv.Error) as error:
-        raise InputError(f"{path}: no table with the columns {', '.join(columns)}") from error
+        raise UsageError(f"{path}: no table with the columns {', '.join(columns)}") from error
     if not rows:
-        raise InputError(f"{path}: holds no rows")
+        raise UsageError(f"{path}: holds no rows")
     return rows
 
 
@@ -46,14 +46,14 @@ def read_figures(results: Path) -> Figures:
 
 
 def read_about(path: Path, *keys: str) -> dict[str, Any]:
-    """Return what a JSON file says of `keys`; raises InputError where it does not say it."""
+    """Return what a JSON file says of `keys`; raises UsageError where it does not say it."""
     try:
         about = json.loads(path.read_bytes())
         return {key: about[key] for key in keys}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: does not tell {', '.join(keys)}") from error
+        raise UsageError(f"{path}: does not tell {', '.join(keys)}") from error
 
 
 def read_run(results: Path) -> dict[str, Any]:
@@ -71,16 +71,16 @@ def read_run(results: Path) -> dict[str, Any]:
 def gather(folders: list[Path]) -> tuple[list[list[str]], dict[str, Any]]:
     """Return the rows of all runs, and what is to be said of them.
 
-    Raises InputError where two runs have one seed, or differ in versions or machine.
+    Raises UsageError where two runs have one seed, or differ in versions or machine.
     """
     runs = [read_run(folder) for folder in folders]
     rows: list[list[str]] = []
     seeds: list[int] = []
     for folder, run_of in zip(folders, runs, strict=True):
         if differing := [key for key in SAME if run_of[key] != runs[0][key]]:
-            raise InputError(f"{folder}: has other {differing[0]} than {folders[0]}")
+            raise UsageError(f"{folder}: has other {differing[0]} than {folders[0]}")
         if run_of["seed"] in seeds:
-            raise InputError(f"{folder}: seed {run_of['seed']} is there twice")
+            raise UsageError(f"{folder}: seed {run_of['seed']} is there twice")
         seeds.append(run_of["seed"])
         for name, figures in read_figures(folder).items():
             rows.append([str(run_of["seed"]), name, *figures.values()])
@@ -94,7 +94,7 @@ def main() -> None:
     options = parse(SpreadOptions)
     out = Path(options.out)
     if out.exists() and not options.overwrite:
-        raise InputError(f"--out {out}: is there already; add --overwrite to replace it")
+        raise UsageError(f"--out {out}: is there already; add --overwrite to replace it")
     rows, about = gather([Path(folder) for folder in options.results])
     with atomic_write(str(out)) as file:
         table = csv_writer(file)

@@ -19,7 +19,7 @@ from minibench.generators import GENERATORS, Generator, load_generator, pack_wei
 from minibench.photographs import cut, draw_crop
 from options.minibench_options import GeneratorOptions
 from options.parse import parse
-from util.errors import InputError, run
+from util.errors import UsageError, run
 from util.files import atomic_write
 
 STEPS = 1500
@@ -136,7 +136,7 @@ def main() -> None:
     options = parse(GeneratorOptions)
     families, out = options.families or FAMILIES, Path(options.out)
     if unknown := sorted(set(families) - set(FAMILIES)):
-        raise InputError(f"--families: no {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
+        raise UsageError(f"--families: no {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
     out.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:

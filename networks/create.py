@@ -12,7 +12,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from networks.weights import Weights, load_weights, read_weights
 from util.checkpoint import read_checkpoint
-from util.errors import InputError
+from util.errors import UsageError
 
 
 class Layers(NamedTuple):
@@ -46,7 +46,7 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
 
     `init` is "scratch" (random, from torch's generator; residual branches start at zero),
     "imagenet" (torchvision's IMAGENET1K_V1 weights but for the last layer, downloaded at first
-    use), or the path of a weights file, which must fit to the key. Raises InputError for an
+    use), or the path of a weights file, which must fit to the key. Raises UsageError for an
     unknown name, for weights that do not fit, and where the download fails.
     """
     if init not in ("scratch", "imagenet"):
@@ -62,16 +62,16 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
 
 
 def create_trained(name: str, weights: Weights) -> nn.Module:
-    """Build a network that holds `weights`; raises InputError where they do not fit to the key."""
+    """Build a network that holds `weights`; raises UsageError where they do not fit to the key."""
     network = build(name)
     load_weights(network, weights, name)
     return network
 
 
 def build(name: str) -> nn.Module:
-    """Build the network as torchvision initialises it; raises InputError for an unknown name."""
+    """Build the network as torchvision initialises it; raises UsageError for an unknown name."""
     if name not in NETWORKS:
-        raise InputError(f"--arch {name} is not one of {', '.join(NETWORKS)}")
+        raise UsageError(f"--arch {name} is not one of {', '.join(NETWORKS)}")
     network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=1)
     return network.to(memory_format=torch.channels_last)
 
@@ -96,7 +96,7 @@ def _load_imagenet(network: nn.Module, name: str) -> None:
         try:  # not load_state_dict_from_url: it announces the download on standard error first
             torch.hub.download_url_to_file(url, file, hash_prefix)
         except (OSError, RuntimeError) as error:  # no connection, or a file that broke off
-            raise InputError(
+            raise UsageError(
                 f"--init imagenet: the weights could not be fetched from {url} ({error});"
                 " use --init scratch, or --init PATH with weights that are on this machine"
             ) from error
@@ -107,4 +107,4 @@ def _load_imagenet(network: nn.Module, name: str) -> None:
     not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != head]
     if not_taken or result.unexpected_keys:
         first = (not_taken + result.unexpected_keys)[0]
-        raise InputError(f"--init imagenet: {file} does not fit {name}, first at {first}")
+        raise UsageError(f"--init imagenet: {file} does not fit {name}, first at {first}")

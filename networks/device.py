@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from util.errors import InputError
+from util.errors import UsageError
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
@@ -21,14 +21,14 @@ def choose_device(name: str, tf32: bool = False) -> torch.device:
     """Resolve "auto", "cpu", "cuda", "cuda:N" or "mps"; under torchrun each process its own GPU.
 
     Unless `tf32`, fp32 is fp32: by default torch lets a GPU round the factors of a convolution to
-    10 bits of mantissa (TensorFloat-32). Raises InputError where there is no such device, and for
+    10 bits of mantissa (TensorFloat-32). Raises UsageError where there is no such device, and for
     one GPU to several processes.
     """
     torch.backends.cudnn.allow_tf32 = tf32
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's: processes on this machine
     if name.startswith("cuda:") and beside > 1:
-        raise InputError(
+        raise UsageError(
             f"--device {name}: all {beside} processes here would share this GPU;"
             " --device cuda gives each its own"
         )
@@ -38,9 +38,9 @@ def choose_device(name: str, tf32: bool = False) -> torch.device:
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"--device {name}: CUDA devices here: {torch.cuda.device_count()}")
+        raise UsageError(f"--device {name}: CUDA devices here: {torch.cuda.device_count()}")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("--device mps: not available here")
+        raise UsageError("--device mps: not available here")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if device.type == "cpu":

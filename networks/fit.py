@@ -6,17 +6,17 @@ import torch
 from torch import nn
 
 from networks.create import build
-from networks.freeze import fix, frozen_part
-from util.errors import InputError
+from networks.freeze import freeze, frozen_part
+from util.errors import UsageError
 
 LARGEST_TRIED = 512  # pixels; no network here needs as many
 
 
 def refuse_what_does_not_fit(
-    arch: str, crop_size: int | None, train_on: int = 0, freeze: str = "none"
+    arch: str, crop_size: int | None, train_on: int = 0, fixed_part: str = "none"
 ) -> None:
-    """Raise InputError where `arch` cannot take crops of this side or, if it is to be trained (but
-    for the part that `freeze` names), cannot learn from `train_on` of them at a time.
+    """Raise UsageError where `arch` cannot take crops of this side or, if it is to be trained (but
+    for the part that `fixed_part` names), cannot learn from `train_on` of them at a time.
 
     Tried on torch's meta device, which knows shapes and computes nothing: a fraction of a second.
     """
@@ -27,17 +27,17 @@ def refuse_what_does_not_fit(
     if not _works(network, 1, crop_size):
         sides = range(1, LARGEST_TRIED)
         first = next((side for side in sides if _works(network, 1, side)), LARGEST_TRIED)
-        raise InputError(
+        raise UsageError(
             f"--cropSize {crop_size}: too small for --arch {arch}, which needs at least {first}"
             if crop_size < first
             else f"--cropSize {crop_size}: --arch {arch} does not take it; {first} it does"
         )
-    frozen = frozen_part(network, arch, freeze)
+    frozen = frozen_part(network, arch, fixed_part)
     network.train()
-    fix(frozen)
+    freeze(frozen)
     if train_on and not _works(network, train_on, crop_size):
         images = "one image" if train_on == 1 else f"{train_on} images"
-        raise InputError(
+        raise UsageError(
             f"--batch_size, split among the processes and by --accumulate, leaves {images} at a"
             f" time; the batch normalisation of --arch {arch} needs two at --cropSize {crop_size}"
         )

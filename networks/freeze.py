@@ -7,20 +7,20 @@ import re
 from torch import nn
 
 from networks.create import NETWORKS
-from util.errors import InputError
+from util.errors import UsageError
 
 
-def frozen_part(network: nn.Module, arch: str, freeze: str) -> list[nn.Module]:
+def frozen_part(network: nn.Module, arch: str, part: str) -> list[nn.Module]:
     """The modules that stay fixed: none ("none"), all but the last layer ("backbone"), or the stem
     and the first N stages ("stages:N").
 
     A stage of a ResNet is one of its four layers; of another network, one of the blocks of its
-    `features`. Raises InputError where there are fewer.
+    `features`. Raises UsageError where there are fewer.
     """
-    if freeze == "none":
+    if part == "none":
         return []
     head = network.get_submodule(NETWORKS[arch].head)
-    if freeze == "backbone":
+    if part == "backbone":
         around = [m for m in network.modules() if any(part is head for part in m.modules())]
         modules = [m for m in network.modules() if all(m is not outer for outer in around)]
         # what the head's surroundings own themselves, such as a transformer's class token
@@ -33,13 +33,13 @@ def frozen_part(network: nn.Module, arch: str, freeze: str) -> list[nn.Module]:
         parts = [children[name] for name in stages]
     else:
         stem, parts = [], list(network.get_submodule("features").children())
-    number = int(freeze.removeprefix("stages:"))
+    number = int(part.removeprefix("stages:"))
     if number > len(parts):
-        raise InputError(f"--freeze {freeze}: {arch} has {len(parts)} stages")
+        raise UsageError(f"--freeze {part}: {arch} has {len(parts)} stages")
     return [*(children[name] for name in stem), *parts[:number]]
 
 
-def fix(modules: list[nn.Module]) -> None:
+def freeze(modules: list[nn.Module]) -> None:
     """Let nothing change in `modules`: neither parameters nor batch norm's statistics. To be called
     again whenever the network has been put into training mode.
     """

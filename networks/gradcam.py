@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from networks.create import NETWORKS
-from networks.normalise import normalise
+from networks.normalize import normalize
 
 
 def gradcam(
@@ -29,7 +29,7 @@ def gradcam(
     too; the network's mode, parameters and gradients stay as they are.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        logit, maps = _forward(network, NETWORKS[arch].features, normalise(image[None].to(device)))
+        logit, maps = _forward(network, NETWORKS[arch].features, normalize(image[None].to(device)))
         score = logit if logit.item() > threshold else -logit
         (gradient,) = torch.autograd.grad(score, maps)
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # equation 1

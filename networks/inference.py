@@ -9,7 +9,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from util.errors import InputError, one_line
+from util.errors import UsageError, one_line
 
 
 def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
@@ -20,7 +20,7 @@ def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
 
     With `compile`, torch.compile makes kernels for it, on a CPU with the weights frozen into them:
     some seconds at the first batch, and again at the first of a single image; other sizes need
-    none. Meant for `torch.inference_mode()`. Raises InputError, here or at the first batch, where
+    none. Meant for `torch.inference_mode()`. Raises UsageError, here or at the first batch, where
     torch.compile does not work, as without a C++ compiler.
     """
     device = next(network.parameters()).device
@@ -88,7 +88,7 @@ class _Compiled(nn.Module):
         self.compiled = torch.compile(network, dynamic=True)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) normalised images -> (N, 1) logits."""
+        """(N, 3, H, W) normalized images -> (N, 1) logits."""
         from torch._dynamo.exc import BackendCompilerFailed  # noqa: PLC0415
 
         try:
@@ -109,10 +109,10 @@ def _require_compiler() -> None:
         raise _not_compiled(error) from error
 
 
-def _not_compiled(error: Exception) -> InputError:
+def _not_compiled(error: Exception) -> UsageError:
     error = getattr(error, "inner_exception", error)  # what the compiler itself raised
     reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-    return InputError(
+    return UsageError(
         f"--compile: torch.compile does not work here ({type(error).__name__}: {one_line(reason)});"
         " install a C++ compiler such as g++, or leave --compile out"
     )

@@ -13,11 +13,11 @@ from torch import nn
 from tqdm import tqdm
 
 from networks.device import autocast
-from networks.normalise import normalise
+from networks.normalize import normalize
 from util import distributed
 from util.errors import WorkError
 
-MOST_NAMED = 3  # images in an error
+MAX_NAMED = 3  # images in an error
 
 
 class Predicted(NamedTuple):
@@ -37,8 +37,8 @@ class Predicted(NamedTuple):
         (wrong,) = np.nonzero(self.came & ~np.isfinite(self.logits))
         if not len(wrong):
             return
-        shown = ", ".join(name(int(index)) for index in wrong[:MOST_NAMED])
-        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        shown = ", ".join(name(int(index)) for index in wrong[:MAX_NAMED])
+        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
         cause = "the weights may be damaged" if precision == "fp32" else "try --precision fp32"
         raise WorkError(
             f"{len(wrong)} of {int(self.came.sum())} logits are not finite numbers in {precision}:"
@@ -75,7 +75,7 @@ def predict(
     try:
         for number, images in batches:
             with autocast(device, precision):
-                logits = network(normalise(images.to(device, non_blocking=True)))
+                logits = network(normalize(images.to(device, non_blocking=True)))
             numbers.append(number.numpy())
             scores.append(logits.float().reshape(-1).cpu().numpy())
             bar.update(len(number))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from util.checkpoint import read_checkpoint
-from util.errors import InputError
+from util.errors import UsageError
 
 
 class Weights(NamedTuple):
@@ -25,12 +25,12 @@ def read_weights(path: str) -> Weights:
     """Read a checkpoint of train.py, the published layout {"model": state_dict, ...}, or a bare
     state dict; each with or without DataParallel's "module." before the keys.
 
-    Raises InputError where the file is missing, damaged, refused, or holds no weights.
+    Raises UsageError where the file is missing, damaged, refused, or holds no weights.
     """
     checkpoint = read_checkpoint(path)
     state = checkpoint["model"] if isinstance(checkpoint.get("model"), dict) else checkpoint
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{path}: holds no state dict (neither itself nor under the key 'model')")
+        raise UsageError(f"{path}: holds no state dict (neither itself nor under the key 'model')")
     state = {str(key).removeprefix("module."): value for key, value in state.items()}
     arch, crop_size = checkpoint.get("arch"), checkpoint.get("crop_size")
     return Weights(
@@ -45,7 +45,7 @@ def read_weights(path: str) -> Weights:
 def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     """Copy `weights` into `network`.
 
-    Raises InputError that names the first keys that are missing, unexpected, or of another shape.
+    Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
     """
     expected = network.state_dict()
     missing = [key for key in expected if key not in weights.state]
@@ -58,7 +58,7 @@ def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
     wrong = [f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
-        raise InputError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
+        raise UsageError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
     network.load_state_dict(weights.state)
 
 

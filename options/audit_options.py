@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, between, option
-from options.machine import MOST_PROCESSES, SEED, SkipOptions
+from options.machine import MAX_PROCESSES, SEED, SkipOptions
 from options.places import writable_folder
 from options.source import SourceOptions
 
@@ -27,5 +27,5 @@ class AuditOptions(SkipOptions, SourceOptions):
     processes: int = option(
         min(16, 4 * (os.cpu_count() or 1)),
         "how many files are read at a time",
-        between(1, MOST_PROCESSES),
+        between(1, MAX_PROCESSES),
     )

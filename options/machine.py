@@ -11,7 +11,7 @@ from options.declare import at_least, between, not_with, one_of, only_with, opti
 SCORING = not_with("predictions")  # for what concerns images, weights or the machine
 SEED = between(0, 2**32 - 1)  # what every generator of random numbers takes
 SIDE = between(1, 10_000)  # of a crop, in pixels: a larger one no memory holds
-MOST_PROCESSES = 1024
+MAX_PROCESSES = 1024
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
@@ -47,7 +47,7 @@ class MachineOptions:
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
         "worker processes that read images; 0 reads in the main process",
-        between(0, MOST_PROCESSES),
+        between(0, MAX_PROCESSES),
         needs=[SCORING],
     )
 

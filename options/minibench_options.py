@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, between, option
-from options.machine import MOST_PROCESSES, SEED
+from options.machine import MAX_PROCESSES, SEED
 from options.places import writable_file, writable_folder
 
 
@@ -22,7 +22,7 @@ class BuildOptions:
     processes: int = option(
         os.cpu_count() or 1,
         "how many build at a time; the images do not depend on it",
-        between(1, MOST_PROCESSES),
+        between(1, MAX_PROCESSES),
     )
     overwrite: bool = option(False, "replace --out, if it is another miniature benchmark")
 
@@ -37,7 +37,7 @@ class GeneratorOptions:
     )
     seed: int = option(0, "each family adds its place in the paper's order to it", SEED)
     out: str = option("minibench/weights", "folder for the weights", writable_folder)
-    processes: int = option(2, "families trained at a time", between(1, MOST_PROCESSES))
+    processes: int = option(2, "families trained at a time", between(1, MAX_PROCESSES))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import at_least, between, option
-from options.machine import MOST_PROCESSES, SEED, SkipOptions
+from options.machine import MAX_PROCESSES, SEED, SkipOptions
 from options.places import writable_file
 
 
@@ -33,7 +33,7 @@ class SpectraOptions(SkipOptions):
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
         "worker processes that read and transform images; 0 does it in the main process",
-        between(0, MOST_PROCESSES),
+        between(0, MAX_PROCESSES),
     )
     seed: int = option(0, "of the random choice", SEED)
 

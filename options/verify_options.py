@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from options.declare import between, not_with, option
-from options.machine import MOST_PROCESSES, ImageOptions
+from options.machine import MAX_PROCESSES, ImageOptions
 from options.places import writable_file
 from options.source import SourceOptions
 
@@ -37,6 +37,6 @@ class VerifyOptions(ImageOptions, SourceOptions):
     processes: int = option(
         os.cpu_count() or 1,
         "worker processes that decode and hash images; 0 does it in the main process",
-        between(0, MOST_PROCESSES),
+        between(0, MAX_PROCESSES),
         needs=[not_with("quick")],
     )

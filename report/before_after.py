@@ -10,7 +10,7 @@ import torch
 from data.samples import Samples
 from data.sources import find_testsets
 from data.testsets import PAPER_ELEVEN, paper_order
-from evaluation.degrade import PLAIN, variants
+from evaluation.degrade import ORIGINAL, variants
 from evaluation.model import About, Model, describe
 from evaluation.predictions import write_predictions
 from evaluation.protocol import ScoringProtocol
@@ -19,26 +19,26 @@ from evaluation.scoring import Scorer, score_testset
 from networks.create import create_trained
 from networks.inference import for_inference
 from networks.weights import read_weights
-from report.build import warnings, write_tables
 from report.figures import performance_bars
+from report.write import warnings, write_tables
 from util import distributed
 from util.console import say, warn
 from util.drawing import save_drawing
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 from util.files import sha256
 
 RESAMPLES = 1000
 
 
 def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
-    """The test sets of several folders, old and new, in the paper's order; raises InputError where
+    """The test sets of several folders, old and new, in the paper's order; raises UsageError where
     two have one name.
     """
     found: dict[str, Samples] = {}
     for root in roots:
         own = find_testsets(root)
         if twice := sorted(set(own) & set(found)):
-            raise InputError(f"--testroots: two test sets are called {twice[0]}, one in {root}")
+            raise UsageError(f"--testroots: two test sets are called {twice[0]}, one in {root}")
         found |= own
     return {name: found[name] for name in sorted(found, key=paper_order)}
 
@@ -120,7 +120,7 @@ def _scored(
         scored = score_testset(scorer, kept_in, testset, samples, variants({}))
         if scored.unreadable:
             model.about["unreadable"][testset] = scored.unreadable
-        if (scores := scored.variants[PLAIN]).paths:
+        if (scores := scored.variants[ORIGINAL]).paths:
             model.scores[testset] = scores
             model.measured[testset] = measure_testset(
                 testset, scores, RESAMPLES, [], None, len(scored.unreadable), {}

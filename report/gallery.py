@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from data.augment import Step
+from data.augment import Transform
 from data.images import Pixels, UnreadableImage, open_image
 from data.samples import label_folders, subfolders
 from evaluation.predictions import Scores
@@ -24,7 +24,7 @@ Heat = npt.NDArray[np.floating]  # (height, width) in [0, 1]
 Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
 
 THUMBNAIL = 160  # pixels of the long side, at most
-PLAIN = 64  # up to this long side a PNG is small, and artefacts of JPEG would be seen
+ORIGINAL = 64  # up to this long side a PNG is small, and artefacts of JPEG would be seen
 EXPLAINED = 1024  # pixels of each side, at most
 
 
@@ -48,12 +48,12 @@ def gallery(
     threshold: float,
     most: int,
     roots: Mapping[str, str],
-    steps: Sequence[Step],
+    transforms: Sequence[Transform],
     explain: Explain | None,
 ) -> list[Mistake]:
     """The mistakes of one model in each of its test sets (`models_scores`, by name), in the order
-    of `find_mistakes`, with pictures of what the network saw: the image after the `steps` of the
-    scoring protocol, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
+    of `find_mistakes`, with pictures of what the network saw: the image after the `transforms` of
+    the scoring protocol, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
 
     `roots` are the folders of the test sets, by name, that paths are relative to; a mistake has no
     picture where its set has none or the file cannot be read. With
@@ -72,7 +72,7 @@ def gallery(
         chosen, desc=f"{model}: mistakes", unit="image", leave=False
     ):
         path = paths[index]
-        seen = _seen(roots[testset], path, steps) if testset in roots else None
+        seen = _seen(roots[testset], path, transforms) if testset in roots else None
         pictures = (None, None) if seen is None else _pictures(seen, explain)
         mistakes.append(
             Mistake(model, testset, path, int(labels[index]), float(logits[index]), *pictures)
@@ -89,14 +89,14 @@ def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
     return {name: os.path.join(dataroot, name) for name in testsets} if dataroot else {}
 
 
-def _seen(folder: str, path: str, steps: Sequence[Step]) -> Pixels | None:
+def _seen(folder: str, path: str, transforms: Sequence[Transform]) -> Pixels | None:
     """What the network saw of an image; None where it cannot be read."""
     try:
         image = open_image(os.path.join(folder, path))
     except UnreadableImage:
         return None
-    for step in steps:
-        image = step(image, np.random.default_rng(0))  # the steps of evaluation draw nothing
+    for transform in transforms:
+        image = transform(image, np.random.default_rng(0))  # none of them draws
     return image
 
 
@@ -135,7 +135,7 @@ def _overlaid(image: Image.Image, heat: Heat, box: tuple[int, int, int, int]) ->
 
 def _encoded(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    if max(image.size) <= PLAIN:
+    if max(image.size) <= ORIGINAL:
         image.save(buffer, "PNG", optimize=True)
     else:
         image.save(buffer, "JPEG", quality=85)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evaluation.model import METRICS, About, read_metrics
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import atomic_folder
 
 FILES = (
@@ -44,7 +44,7 @@ def is_ours(path: str) -> bool:
 def refuse_other_results(
     folder: str, abouts: dict[str, About], testsets: Collection[str], made: Collection[str]
 ) -> None:
-    """Raise InputError where `folder` holds anything that the new results would not hold as well:
+    """Raise UsageError where `folder` holds anything that the new results would not hold as well:
     scores of other weights, another protocol, other images or further test sets, or files that
     are made on request and not among those `made`.
 
@@ -52,7 +52,7 @@ def refuse_other_results(
     """
     there = [name for name in FILES if os.path.exists(os.path.join(folder, name))]
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise InputError(f"{folder}: is no folder; give another --name or --results_dir")
+        raise UsageError(f"{folder}: is no folder; give another --name or --results_dir")
     if not there:
         return
     reason = "files of unknown origin"
@@ -62,7 +62,7 @@ def refuse_other_results(
     if lost and not reason:
         reason = f"{lost[0]}, which {ON_REQUEST[lost[0]]} would make again"
     if reason:
-        raise InputError(
+        raise UsageError(
             f"{folder}: holds {reason}; give another --name, or --overwrite to replace it"
         )
 

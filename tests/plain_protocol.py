@@ -14,7 +14,7 @@ from tests.tolerances import exact_logits
 
 
 def plain_input(image: Image.Image, crop: int | None) -> Tensor:
-    """(1, 3, H, W): the centre crop, black where the image is smaller, normalised as for ImageNet;
+    """(1, 3, H, W): the centre crop, black where the image is smaller, normalized as for ImageNet;
     or the whole image.
     """
     image = image.convert("RGB")

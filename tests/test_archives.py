@@ -14,7 +14,7 @@ import pytest
 from tools.released import archives
 from tools.released.archives import unpack
 from tools.released.members import Member, placed
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 
 KNOWN = {"cat", "dog", "train"}
 FILES = {
@@ -87,7 +87,7 @@ def test_a_member_that_leads_outside_is_refused_with_its_name(
 ) -> None:
     volumes = make(tmp_path, {"cat/0_real/good.png": b"good", name: b"bad"})
     before = tree(tmp_path)
-    with pytest.raises(InputError, match="leads outside") as refused:
+    with pytest.raises(UsageError, match="leads outside") as refused:
         unpack(volumes, str(tmp_path / "below" / "out"), KNOWN)
     as_py7zr_reads_it = name.replace("\\", "/")
     assert any(repr(n) in str(refused.value) for n in (name, as_py7zr_reads_it))
@@ -102,7 +102,7 @@ def test_a_zip_with_a_link_or_a_device_is_refused(tmp_path: pathlib.Path, kind: 
         info = zipfile.ZipInfo("cat/0_real/bad.png")
         info.create_system, info.external_attr = 3, (kind | 0o644) << 16
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(InputError, match=r"'cat/0_real/bad.png' in the archive is a link"):
+    with pytest.raises(UsageError, match=r"'cat/0_real/bad.png' in the archive is a link"):
         unpack([str(tmp_path / "x.zip")], str(tmp_path / "out"), KNOWN)
     assert not (tmp_path / "out").exists()
 
@@ -113,7 +113,7 @@ def test_a_7z_with_a_link_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "src/bad.png").symlink_to("/etc/passwd")
     with py7zr.SevenZipFile(tmp_path / "x.7z", "w") as archive:
         archive.writeall(tmp_path / "src", "cat")
-    with pytest.raises(InputError, match=r"'cat/bad.png' in the archive is a link"):
+    with pytest.raises(UsageError, match=r"'cat/bad.png' in the archive is a link"):
         unpack([str(tmp_path / "x.7z")], str(tmp_path / "out"), KNOWN)
     assert not (tmp_path / "out").exists()
 
@@ -123,7 +123,7 @@ def test_an_encrypted_member_is_refused(tmp_path: pathlib.Path) -> None:
     content = bytearray(pathlib.Path(path).read_bytes())
     content[content.rindex(b"PK\x01\x02") + 8] |= 1
     pathlib.Path(path).write_bytes(content)
-    with pytest.raises(InputError, match=r"'cat/secret.png' in the archive is encrypted"):
+    with pytest.raises(UsageError, match=r"'cat/secret.png' in the archive is encrypted"):
         unpack([path], str(tmp_path / "out"), KNOWN)
 
 
@@ -132,7 +132,7 @@ def test_two_members_of_one_name_are_refused(tmp_path: pathlib.Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for name in ("cat/a.png", "cat/./a.png"):
             archive.writestr(name, b"same")
-    with pytest.raises(InputError, match=r"'cat/a.png' twice"):
+    with pytest.raises(UsageError, match=r"'cat/a.png' twice"):
         unpack([str(tmp_path / "x.zip")], str(tmp_path / "out"), KNOWN)
 
 
@@ -173,7 +173,7 @@ def test_a_file_with_other_content_is_not_overwritten(
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine" * (700 if same_size else 1))
     before = tree(tmp_path / "out")
-    with pytest.raises(InputError, match=r"12:30:00.v1.2.png is there with other content"):
+    with pytest.raises(UsageError, match=r"12:30:00.v1.2.png is there with other content"):
         unpack(make(tmp_path, FILES), str(tmp_path / "out"), KNOWN)
     assert tree(tmp_path / "out") == before
 
@@ -181,7 +181,7 @@ def test_a_file_with_other_content_is_not_overwritten(
 def test_a_missing_volume_is_named(tmp_path: pathlib.Path) -> None:
     volumes = make_7z(tmp_path / "x.7z", FILES, 4)
     os.remove(volumes[1])
-    with pytest.raises(InputError, match=r"x\.7z\.002: no such volume"):
+    with pytest.raises(UsageError, match=r"x\.7z\.002: no such volume"):
         unpack(volumes, str(tmp_path / "out"), KNOWN)
 
 
@@ -213,7 +213,7 @@ def test_a_disk_too_small_is_told_before_anything_is_written(
 ) -> None:
     volumes = make(tmp_path, {"cat/0_real/a.png": bytes(5_000_000)})
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(2_000_000))
-    with pytest.raises(InputError, match=r"out: unpacking .* needs 5 MB, and 2 MB are free"):
+    with pytest.raises(UsageError, match=r"out: unpacking .* needs 5 MB, and 2 MB are free"):
         unpack(volumes, str(tmp_path / "out"), KNOWN)
     assert not (tmp_path / "out").exists()
 

@@ -17,7 +17,7 @@ from benchmarks.material import crops, labelled_images, trained_network, write_i
 from benchmarks.timing import Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
 from evaluation.metrics import measure
-from networks.normalise import MEAN, STD, normalise
+from networks.normalize import MEAN, STD, normalize
 from tests.commands import run
 from tests.conftest import write_image
 
@@ -54,7 +54,7 @@ def test_without_chance_the_reference_is_torchvisions(tmp_path: pathlib.Path) ->
     assert torch.equal(found, expected)
     whole = reference.whole_loader()(str(tmp_path / "a.png"))
     pixels = torch.from_numpy(np.array(Image.open(tmp_path / "a.png"))).permute(2, 0, 1)
-    assert torch.equal(whole, normalise(pixels[None])[0])
+    assert torch.equal(whole, normalize(pixels[None])[0])
 
 
 def test_the_reference_lists_all_files(tmp_path: pathlib.Path) -> None:
@@ -75,7 +75,7 @@ def test_the_network_of_the_sweep_has_learned_something() -> None:
     assert not network.training
     images, labels = labelled_images(256, 32)
     with torch.no_grad():
-        logits = network(normalise(images)).squeeze(1).numpy()
+        logits = network(normalize(images)).squeeze(1).numpy()
     assert measure(labels.numpy(), logits)["ap"] > 0.7
 
 

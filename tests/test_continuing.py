@@ -53,7 +53,7 @@ def test_other_images_are_refused_unless_allowed(
     data = without_a_class(toy, folder.parent, split)
     images = 12 if split == "train" else 4
     message = rf"{split} \w+ of {images} real and {images} fake images, now \w+ of {images // 2}"
-    with pytest.raises(errors.InputError, match=message) as told:
+    with pytest.raises(errors.UsageError, match=message) as told:
         run_training(data, folder.parent, *ON)
     assert "--allow_changes data" in str(told.value)
     assert "\n" not in str(told.value)
@@ -71,7 +71,7 @@ def test_another_number_of_processes_is_refused_unless_allowed(
     checkpoint = load(folder)
     checkpoint["made_from"]["processes"]["processes"] = 2
     torch.save(checkpoint, path)
-    with pytest.raises(errors.InputError, match=r"processes 2, now 1; .*--allow_changes processes"):
+    with pytest.raises(errors.UsageError, match=r"processes 2, now 1; .*--allow_changes processes"):
         run_training(toy, folder.parent, *ON)
     run_training(toy, folder.parent, *ON, "--allow_changes", "processes")
     assert load(folder)["total_steps"] == 6
@@ -98,7 +98,7 @@ def test_a_lost_or_damaged_note_costs_nothing(
     text: str | None,
 ) -> None:
     (folder / name).unlink() if text is None else (folder / name).write_text(text)
-    with pytest.raises(errors.InputError, match=r"--lr was 0\.0001, is 0\.1"):  # all the same
+    with pytest.raises(errors.UsageError, match=r"--lr was 0\.0001, is 0\.1"):  # all the same
         run_training(toy, folder.parent, *ON, "--lr", 0.1)
     run_training(toy, folder.parent, *ON)
     assert ("run.json: lost" in capsys.readouterr().err) == (name == "run.json")
@@ -116,7 +116,7 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(
     del checkpoint["made_from"], checkpoint["device_random_state"]
     del checkpoint["progress"]["part"]  # type: ignore[attr-defined]
     torch.save(checkpoint, folder / run_folder.LATEST)
-    with pytest.raises(errors.InputError, match=r"--lr was 0\.0001, is 0\.1"):
+    with pytest.raises(errors.UsageError, match=r"--lr was 0\.0001, is 0\.1"):
         run_training(toy, folder.parent, *ON, "--lr", 0.1)
     (folder / "options.json").unlink()
     run_training(toy, folder.parent, *ON)
@@ -154,7 +154,7 @@ def test_a_foreign_checkpoint_as_the_latest_is_one_line(
     else:
         del checkpoint["progress"]
     torch.save(checkpoint, folder / run_folder.LATEST)
-    with pytest.raises(errors.InputError, match=r"latest\.pth: is no checkpoint that") as told:
+    with pytest.raises(errors.UsageError, match=r"latest\.pth: is no checkpoint that") as told:
         run_training(toy, folder.parent, *ON)
     assert "\n" not in str(told.value)
     assert "--init" in str(told.value)
@@ -172,7 +172,7 @@ def test_a_folder_is_one_process_at_a_time(toy: pathlib.Path, folder: pathlib.Pa
     started = run_lock._started(process.pid)
     path = locked_by(folder, process=process.pid, started=started)
     for flags in (ON, ("--overwrite",)):
-        with pytest.raises(errors.InputError, match=rf"lock\.json: process {process.pid} is at"):
+        with pytest.raises(errors.UsageError, match=rf"lock\.json: process {process.pid} is at"):
             run_training(toy, folder.parent, *flags)
     assert load(folder)["total_steps"] == 3
     process.kill()  # now a zombie, until it is asked for
@@ -198,7 +198,7 @@ def test_the_lock_of_another_machine_is_refused_and_named(
     toy: pathlib.Path, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = locked_by(folder, host="elsewhere", job="7")
-    with pytest.raises(errors.InputError, match=rf"{path}: a process on elsewhere may be at work"):
+    with pytest.raises(errors.UsageError, match=rf"{path}: a process on elsewhere may be at work"):
         run_training(toy, folder.parent, *ON)
     assert path.exists()  # another's lock is not ours to remove
     monkeypatch.setenv("SLURM_JOB_ID", "7")  # the same job, requeued on this machine
@@ -206,14 +206,14 @@ def test_the_lock_of_another_machine_is_refused_and_named(
     assert json.loads(path.read_text())["host"] == platform.node()
     run_lock.release(str(folder))
     path.write_text("")
-    with pytest.raises(errors.InputError, match="an unknown machine"):
+    with pytest.raises(errors.UsageError, match="an unknown machine"):
         run_lock.acquire(str(folder))
 
 
 def test_nobody_holds_a_run_that_has_ended_or_failed(
     toy: pathlib.Path, folder: pathlib.Path
 ) -> None:
-    with pytest.raises(errors.InputError, match="--lr was"):
+    with pytest.raises(errors.UsageError, match="--lr was"):
         run_training(toy, folder.parent, *ON, "--lr", 0.1)
     run_training(toy, folder.parent, *ON)
     assert not list(folder.glob("lock*"))
@@ -224,7 +224,7 @@ def test_the_weights_to_start_from_are_not_overwritten(
 ) -> None:
     best = folder / run_folder.BEST
     before = best.read_bytes()
-    with pytest.raises(errors.InputError, match=r"--init .*best\.pth is a file of the run"):
+    with pytest.raises(errors.UsageError, match=r"--init .*best\.pth is a file of the run"):
         run_training(toy, folder.parent, "--niter", 1, "--overwrite", "--init", best)
     assert best.read_bytes() == before
 
@@ -235,7 +235,7 @@ def test_weights_are_compared_with_those_that_training_began_with(
     init = shutil.copy(one_epoch / run_folder.BEST, tmp_path / "init.pth")
     roots = ("--testroots", toy / "test", "--init")
     folder = run_training(toy, tmp_path, "--niter", 1, *roots, init)
-    with pytest.raises(errors.InputError, match="holds other weights than those"):
+    with pytest.raises(errors.UsageError, match="holds other weights than those"):
         run_training(toy, tmp_path, *ON, *roots, folder / run_folder.BEST)
     assert load(folder)["total_steps"] == 3
 

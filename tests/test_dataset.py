@@ -18,7 +18,7 @@ from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
 from data.transforms import eval_transform, train_transform, val_transform
 from evaluation.degrade import variants
-from networks.normalise import normalise
+from networks.normalize import normalize
 from tests.conftest import children, write_image
 
 BLUR, JPEG = Blur(0.5, (0.0, 3.0)), Jpeg(0.5, (30, 100), ("cv2", "pil"))
@@ -86,14 +86,14 @@ def test_the_images_of_a_pair_get_the_same_draws(toy: pathlib.Path) -> None:
 
 
 def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    steps = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
+    transforms = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
     samples = find_samples(str(toy / "val"))
-    dataset = EvalImages(samples, [steps], seed=5)
+    dataset = EvalImages(samples, [transforms], seed=5)
     first = [dataset[i, 0, 1].images[0][1] for i in range(8)]
-    half = EvalImages(samples.take(np.arange(4, 8)), [steps], seed=5)
+    half = EvalImages(samples.take(np.arange(4, 8)), [transforms], seed=5)
     second = [half[i, 0, 1].images[0][1] for i in range(4)]
     assert all(torch.equal(a, b) for a, b in zip(first[4:], second, strict=True))
-    reseeded = EvalImages(samples, [steps], seed=6)
+    reseeded = EvalImages(samples, [transforms], seed=6)
     other = [reseeded[i, 0, 1].images[0][1] for i in range(8)]
     assert any(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -105,7 +105,7 @@ def test_validation_degrades_at_middle_strength() -> None:
 
 
 def test_blur_comes_before_jpeg_and_both_before_the_crop() -> None:
-    names = [type(step).__name__ for step in TRAIN]
+    names = [type(transform).__name__ for transform in TRAIN]
     assert names == ["Resize", "Blur", "Jpeg", "RandomCrop", "Flip"]
 
 
@@ -121,7 +121,7 @@ def test_evaluation_input_is_torchvisions(tmp_path: pathlib.Path) -> None:
             torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ]
     )(Image.open(tmp_path / "0_real/a.png").convert("RGB"))
-    assert torch.equal(normalise(image[None])[0], reference)
+    assert torch.equal(normalize(image[None])[0], reference)
 
 
 MIXED = [(20, 30), (30, 20), (20, 30), (25, 25), (20, 30), (30, 20), (25, 25)]
@@ -195,9 +195,9 @@ def test_an_image_is_decoded_once_for_all_its_variants(
         return decode(content, path)
 
     monkeypatch.setattr("data.dataset.decode", spied)
-    steps = variants({"blur": (0, 2), "jpeg": (100, 30), "rescale": (1, 0.5)})
-    assert list(steps) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
-    dataset = EvalImages(samples, [s + eval_transform(16) for s in steps.values()])
+    transforms = variants({"blur": (0, 2), "jpeg": (100, 30), "rescale": (1, 0.5)})
+    assert list(transforms) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
+    dataset = EvalImages(samples, [s + eval_transform(16) for s in transforms.values()])
     seen: dict[int, torch.Tensor] = {}
     read = eval_reader(dataset, batch_size=8, max_pixels=16 * 16 * 5)
     for numbers, images in read(np.arange(7)):

@@ -12,7 +12,7 @@ import pytest
 
 from minibench import compare, spread
 from tests.conftest import ROOT
-from util.errors import InputError
+from util.errors import UsageError
 
 Capture = pytest.CaptureFixture[str]
 PACKAGES = {"torch": "2.0.0", "numpy": "1.0.0"}
@@ -89,7 +89,7 @@ def test_several_runs_make_the_shipped_figures(
         " --dataroot dataset/mini/test",
     ]
     folder = shipped.parent / "results/demo0"
-    with pytest.raises(InputError, match=r"--out .*--overwrite"):
+    with pytest.raises(UsageError, match=r"--out .*--overwrite"):
         run(spread, capsys, monkeypatch, folder, "--out", shipped)
     run(spread, capsys, monkeypatch, folder, "--out", shipped, "--overwrite")
     assert json.loads(shipped.with_suffix(".json").read_text())["seeds"] == [0]
@@ -100,12 +100,12 @@ def test_runs_that_do_not_belong_together_are_refused(
 ) -> None:
     root, out = shipped.parent, shipped.parent / "more.csv"
     other = make_results(root, 3, {"mean": ("0.9", "0.9")}, torch="2.1.0")
-    with pytest.raises(InputError, match=r"demo3.*packages"):
+    with pytest.raises(UsageError, match=r"demo3.*packages"):
         run(spread, capsys, monkeypatch, root / "results/demo0", other, "--out", out)
-    with pytest.raises(InputError, match="seed 0 is there twice"):
+    with pytest.raises(UsageError, match="seed 0 is there twice"):
         run(spread, capsys, monkeypatch, *[root / "results/demo0"] * 2, "--out", out)
     (root / "results/demo0/table.csv").unlink()
-    with pytest.raises(InputError, match=r"demo0.table\.csv"):
+    with pytest.raises(UsageError, match=r"demo0.table\.csv"):
         run(spread, capsys, monkeypatch, root / "results/demo0", "--out", out)
     assert not out.exists()
 
@@ -160,11 +160,11 @@ def test_what_is_missing_or_damaged_is_named(
         (root / "none", shipped, "none.table"),
         (root / "results/demo0", root / "none.csv", "none.csv: cannot be read"),
     ):
-        with pytest.raises(InputError, match=word):
+        with pytest.raises(UsageError, match=word):
             run(compare, capsys, monkeypatch, ours, "--shipped", against)
     for text in ("seed,testset,ap\n0,san,0.5\n", "seed,testset,ap,accuracy\n0,san,x,0.5\n", "\x00"):
         shipped.write_text(text)
-        with pytest.raises(InputError, match=r"shipped\.csv"):
+        with pytest.raises(UsageError, match=r"shipped\.csv"):
             run(compare, capsys, monkeypatch, root / "results/demo0", "--shipped", shipped)
 
 

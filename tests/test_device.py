@@ -13,12 +13,12 @@ from torchvision.models import VisionTransformer
 from networks import create, inference
 from networks.create import Layers, create_network
 from networks.device import choose_device
-from networks.freeze import fix, frozen_part
+from networks.freeze import freeze, frozen_part
 from options.eval_options import EvalOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.train_options import TrainOptions
-from util.errors import InputError
+from util.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_one_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert choose_device("cuda") == torch.device("cuda:3")
     with pytest.raises(
-        InputError, match=r"--device cuda:0: .* 4 processes .*--device cuda"
+        UsageError, match=r"--device cuda:0: .* 4 processes .*--device cuda"
     ) as told:
         choose_device("cuda:0")
     assert "\n" not in str(told.value)
@@ -95,7 +95,7 @@ def test_the_root_parameters_of_a_transformer_are_frozen_with_its_backbone(
 ) -> None:
     monkeypatch.setitem(create.NETWORKS, "small_vit", Layers("heads.head", "encoder"))
     network = transformer()
-    fix(frozen_part(network, "small_vit", "backbone"))
+    freeze(frozen_part(network, "small_vit", "backbone"))
     assert [name for name, p in network.named_parameters() if p.requires_grad] == [
         "heads.head.weight",
         "heads.head.bias",

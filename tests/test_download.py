@@ -25,7 +25,7 @@ from tests.conftest import assert_wrong_usage
 from tests.test_archives import Usage, make_7z, make_zip, split, tree
 from tools import download
 from tools.released import fetch, hub
-from util.errors import InputError, Interrupted, WorkError
+from util.errors import Interrupted, UsageError, WorkError
 
 FILES = {
     f"progan_val/{name}/{label}/{number}.png": f"{name} {label} {number}".encode() * 900
@@ -360,7 +360,7 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(
     monkeypatch.setattr(download, "find", lambda *_: None)
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(30_000_000_000))
     options = parse(DownloadOptions, ["testset", "--root", str(tmp_path / "root")])
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(UsageError) as refused:
         download.get_split("testset", options)
     for words in ("20.1 GB to fetch", "needs 40.2 GB, and 30.0 GB are free", str(tmp_path)):
         assert words in str(refused.value)
@@ -491,7 +491,7 @@ def test_what_lies_there_and_does_not_fit_is_refused_and_stays(
         path.write_bytes(b"no weights")
     before = path.read_bytes()
     words = {"less": "bn1.bias is missing", "more": "extra is", "bytes": "refused"}[change]
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(UsageError, match=words):
         download.get_weights(str(tmp_path))
     assert path.read_bytes() == before
     assert dropbox.asked == []

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from data.augment import Blur, Jpeg, Step
+from data.augment import Blur, Jpeg, Transform
 from data.dataset import apply
 from data.geometry import Flip, RandomCrop
 from data.images import Pixels
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-STEPS: list[Step] = [Blur(1.0, (0.5, 2.0)), Jpeg(1.0, (30, 100)), RandomCrop(24), Flip()]
+STEPS: list[Transform] = [Blur(1.0, (0.5, 2.0)), Jpeg(1.0, (30, 100)), RandomCrop(24), Flip()]
 
 
 def greedy(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -28,12 +28,12 @@ class Greedy:
 
 @pytest.mark.parametrize("place", range(len(STEPS) + 1))
 @pytest.mark.parametrize("added", [Greedy(), Blur(0.0, (0.5, 2.0)), Flip(0.0)])
-def test_a_step_that_changes_nothing_moves_no_other_draw(place: int, added: Step) -> None:
+def test_a_step_that_changes_nothing_moves_no_other_draw(place: int, added: Transform) -> None:
     if isinstance(added, (Blur, Flip)) and place < (1 if isinstance(added, Blur) else 4):
-        pytest.skip("comes before a step of its own kind, which then counts as the second")
+        pytest.skip("comes before a transform of its own kind, which then counts as the second")
     more = [*STEPS[:place], added, *STEPS[place:]]
     for image in range(8):
-        plain, with_it = (apply(steps, IMAGE, (0, 3, image)) for steps in (STEPS, more))
+        plain, with_it = (apply(transforms, IMAGE, (0, 3, image)) for transforms in (STEPS, more))
         assert torch.equal(plain, with_it)
 
 

@@ -14,19 +14,19 @@ from PIL import Image
 
 from data.dataset import TrainItem
 from data.order import find_pairs
-from data.samples import at_most, find_samples
+from data.samples import find_samples, subsample
 from evaluation.predictions import read_predictions
 from networks.create import NETWORKS, create_network
 from networks.freeze import frozen_part
-from networks.normalise import normalise
+from networks.normalize import normalize
 from options.parse import parse
 from options.train_options import TrainOptions
 from report.before_after import changes
 from tests.conftest import TOY_OPTIONS, write_image
 from tests.tolerances import assert_as_exact, exact_logits
 from tests.toy_runs import load, run_training
-from training.build import build_datasets, parameter_groups
-from util.errors import InputError
+from training.setup import build_datasets, parameter_groups
+from util.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_backbone_is_all_but_the_last_layer(arch: str) -> None:
     assert frozen_part(network, arch, "none") == []
     first = {id(p) for m in frozen_part(network, arch, "stages:1") for p in m.parameters()}
     assert set() < first < fixed or arch == "vgg16"
-    with pytest.raises(InputError, match=rf"stages:99: {arch} has \d+ stages"):
+    with pytest.raises(UsageError, match=rf"stages:99: {arch} has \d+ stages"):
         frozen_part(network, arch, "stages:99")
 
 
@@ -89,17 +89,17 @@ def test_few_images_are_chosen_by_class_and_label_in_pairs(tmp_path: pathlib.Pat
             for label in ("0_real", "1_fake"):
                 write_image(tmp_path / folder / label / f"{number}.png", number, (8, 8))
     samples = find_samples(str(tmp_path))
-    few = at_most(samples, 5, seed=0)
+    few = subsample(samples, 5, seed=0)
     assert len(few.labels) == 2 * 2 * 5
     assert few.labels.sum() == 10
     assert sum(b"cat/" in path for path in few.paths) == 10
     assert len(find_pairs(few)) == 10  # raises where a partner is missing
     assert few.paths.tolist() == sorted(few.paths.tolist())
-    np.testing.assert_array_equal(few.paths, at_most(samples, 5, seed=0).paths)
-    assert at_most(samples, 5, seed=1).paths.tolist() != few.paths.tolist()
-    fewer = at_most(samples, 2, seed=0)
+    np.testing.assert_array_equal(few.paths, subsample(samples, 5, seed=0).paths)
+    assert subsample(samples, 5, seed=1).paths.tolist() != few.paths.tolist()
+    fewer = subsample(samples, 2, seed=0)
     assert set(fewer.paths.tolist()) < set(few.paths.tolist())  # studies of 2 and 5 are nested
-    assert len(at_most(samples, 99, seed=0).labels) == 48
+    assert len(subsample(samples, 99, seed=0).labels) == 48
 
 
 def test_old_images_are_replayed_in_every_batch(
@@ -135,9 +135,9 @@ def test_what_was_gained_and_forgotten_is_told(
     init = run_training(toy, tmp_path, "--max_steps", 1) / "model_epoch_best.pth"
     roots = f"{tmp_path / 'new/test'},{tmp_path / 'progan/test'}"
     flags = ("--name", "fine", "--init", init, "--niter", 2, "--lr", 1e-2, "--testroots", roots)
-    with pytest.raises(InputError, match="nowhere: no such folder"):  # before it trains
+    with pytest.raises(UsageError, match="nowhere: no such folder"):  # before it trains
         run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'nowhere'}")
-    with pytest.raises(InputError, match="--testroots: two test sets are called new"):
+    with pytest.raises(UsageError, match="--testroots: two test sets are called new"):
         run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'new/test'}")
     assert not (tmp_path / "fine").exists()
     folder = run_training(toy, tmp_path, *flags)
@@ -154,8 +154,8 @@ def test_what_was_gained_and_forgotten_is_told(
             ]
             images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
             with torch.no_grad():
-                plain = network(normalise(images))
-            assert_as_exact(scores.logits, plain, exact_logits(network, normalise(images)))
+                plain = network(normalize(images))
+            assert_as_exact(scores.logits, plain, exact_logits(network, normalize(images)))
     said = capsys.readouterr().out
     assert "after minus before" in said
     assert "points of AP, beyond what the choice of images explains; gained: " in said

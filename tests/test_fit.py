@@ -13,7 +13,7 @@ from networks.fit import refuse_what_does_not_fit, smallest_part
 from tests.commands import run
 from tests.conftest import TOY_OPTIONS, assert_wrong_usage
 from tests.toy_runs import run_training
-from util.errors import InputError
+from util.errors import UsageError
 
 SMALLEST = {"vgg16": 32, "convnext_tiny": 32, "swin_t": 4}  # of all others: 1
 
@@ -24,7 +24,7 @@ def test_the_smallest_side_that_works_is_the_first_that_is_not_refused(arch: str
     refuse_what_does_not_fit(arch, smallest)
     if smallest > 1:
         message = rf"--cropSize {smallest - 1}: too small for --arch {arch}, .* least {smallest}$"
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(UsageError, match=message):
             refuse_what_does_not_fit(arch, smallest - 1)
     refuse_what_does_not_fit(arch, None)  # whole images
 
@@ -54,7 +54,7 @@ def test_batch_norm_learns_from_one_value_a_channel_no_more_here_than_there(
     if not fails:
         refuse_what_does_not_fit("resnet18", side, images)
         return
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         refuse_what_does_not_fit("resnet18", side, images)
     for word in ("--batch_size", "--accumulate", "--cropSize 32", "--arch resnet18"):
         assert word in str(error.value)
@@ -63,7 +63,7 @@ def test_batch_norm_learns_from_one_value_a_channel_no_more_here_than_there(
 def test_a_frozen_backbone_and_networks_without_batch_norm_learn_from_one_image() -> None:
     refuse_what_does_not_fit("resnet18", 32, 1, "backbone")
     refuse_what_does_not_fit("convnext_tiny", 32, 1)
-    with pytest.raises(InputError, match="--batch_size"):
+    with pytest.raises(UsageError, match="--batch_size"):
         refuse_what_does_not_fit("resnet18", 32, 1, "stages:1")
 
 
@@ -88,7 +88,7 @@ def test_the_smallest_part_is_the_smallest_that_is_trained_on(
 def test_training_refuses_it_and_makes_no_folder(
     toy: pathlib.Path, tmp_path: pathlib.Path, flags: tuple[object, ...], words: tuple[str, ...]
 ) -> None:
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         run_training(toy, tmp_path / "new", *flags)
     for word in words:
         assert word in str(error.value)
@@ -102,7 +102,7 @@ def test_one_image_of_a_process_counts(toy: pathlib.Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(train.distributed, "world_size", lambda: 8)
     monkeypatch.setattr(train.distributed, "start", lambda _: None)
     options = parse(TrainOptions, [*TOY_OPTIONS, "--dataroot", str(toy)])
-    with pytest.raises(InputError, match="--batch_size"):
+    with pytest.raises(UsageError, match="--batch_size"):
         train.main(options)
 
 

@@ -23,7 +23,7 @@ from PIL import Image, ImageFile
 
 import eval as evaluation
 from data.manifest_file import read_manifest, write_manifest
-from data.unreadable import MOST_LISTED
+from data.unreadable import MAX_LISTED
 from evaluation.predictions import Scores, read_predictions, write_predictions
 from options.eval_options import EvalOptions
 from options.parse import parse
@@ -342,9 +342,9 @@ def test_predict_prints_the_same(fuzz: Fuzz, form: str) -> None:
     assert "UserWarning" not in result.stderr  # PIL's, which name no file
     start = "predict.py: warning: "
     warned = [line for line in result.stderr.splitlines() if line.startswith(start)]
-    assert len(warned) == MOST_LISTED + 1
+    assert len(warned) == MAX_LISTED + 1
     assert f"{len(fuzz.reasons)} images could not be read" in warned[-1]
-    assert f"({len(fuzz.reasons) - MOST_LISTED} more)" in warned[-1]
+    assert f"({len(fuzz.reasons) - MAX_LISTED} more)" in warned[-1]
     numbers = [name.split("/")[1][:3] for name in sorted(fuzz.reasons)]
     for number, line in zip(numbers, warned[:-1], strict=False):
         assert f"/{number} " in line

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.order import Order, epoch_order, make_pools, steps_per_epoch
-from util.errors import InputError
+from util.errors import UsageError
 
 LABELS = np.tile([0, 1], 500).astype(np.uint8)
 
@@ -41,11 +41,11 @@ def test_fewer_images_than_a_batch_holds_are_refused(
     num_new: int, replayed: bool, message: str
 ) -> None:
     labels = LABELS if replayed else LABELS[:num_new]
-    with pytest.raises(InputError, match=f"--batch_size {message}"):
+    with pytest.raises(UsageError, match=f"--batch_size {message}"):
         make_pools(labels, num_new, None, 64, 0.3, 1)
 
 
 @pytest.mark.parametrize(("fraction", "kind"), [(0.01, "old"), (0.99, "new"), (0.4, "old")])
 def test_a_batch_without_room_for_both_kinds_is_refused(fraction: float, kind: str) -> None:
-    with pytest.raises(InputError, match=f"--batch_size 8, .* 8 processes, has no room for {kind}"):
+    with pytest.raises(UsageError, match=f"--batch_size 8, .* 8 processes, has no room for {kind}"):
         make_pools(LABELS, 200, None, 8, fraction, 8)

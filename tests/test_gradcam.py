@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from networks.create import NETWORKS
 from networks.gradcam import gradcam
-from networks.normalise import normalise
+from networks.normalize import normalize
 from tests.tolerances import assert_as_exact
 
 CPU = torch.device("cpu")
@@ -123,7 +123,7 @@ def test_a_logit_at_the_threshold_is_called_real() -> None:
     network = network_of("resnet18").eval()
     with torch.no_grad():
         network.get_parameter("fc.weight").fill_(1.0)  # all evidence speaks for "fake"
-        logit = network(normalise(noise()[None])).item()
+        logit = network(normalize(noise()[None])).item()
     assert gradcam(network, "resnet18", noise(), CPU, np.nextafter(logit, -np.inf)).any()
     assert not gradcam(network, "resnet18", noise(), CPU, logit).any()
 

@@ -14,7 +14,7 @@ from networks.create import NETWORKS, create_network
 from networks.inference import for_inference
 from tests.conftest import ROOT, assert_wrong_usage
 from tests.tolerances import assert_as_exact, exact_logits
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def has_compiler() -> bool:
@@ -182,7 +182,7 @@ def test_a_compiler_that_fails_later_is_told_in_one_line(monkeypatch: pytest.Mon
     fast = for_inference(create_network("resnet18"), compile=True)
     monkeypatch.delattr(fast, "compiled")
     monkeypatch.setattr(fast, "compiled", fail, raising=False)
-    with pytest.raises(InputError, match="--compile") as error:
+    with pytest.raises(UsageError, match="--compile") as error:
         fast(images(2, 64, 64))
     assert "Python.h is missing" in str(error.value)
     assert "\n" not in str(error.value)

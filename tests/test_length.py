@@ -63,7 +63,7 @@ def steps_listed(folder: pathlib.Path) -> list[str]:
 def test_a_run_that_would_train_nothing_is_refused(
     toy: pathlib.Path, tmp_path: pathlib.Path, schedule: str
 ) -> None:
-    with pytest.raises(errors.InputError, match=r"--lr 9e-07 is below 1e-06"):
+    with pytest.raises(errors.UsageError, match=r"--lr 9e-07 is below 1e-06"):
         run_training(toy, tmp_path, "--lr", 9e-7, "--schedule", schedule)
     assert not (tmp_path / "run").exists()
 

@@ -10,7 +10,7 @@ import pytest
 from data.manifest_file import read_manifest
 from data.sources import find_testsets, training_images
 from evaluation.predictions import read_predictions
-from util.errors import InputError
+from util.errors import UsageError
 
 ROWS = "photos/1.png,0\nmade/1.png,1\n"
 SCORES = "testset,path,label,logit\ngan,0_real/ü.png,0,-1.5\ngan,1_fake/a.png,1,2\n"
@@ -50,7 +50,7 @@ def test_a_test_set_has_a_plain_name(folder: pathlib.Path, name: str, ending: st
         keys = ("path", "label", "testset")
         file.write_text("\n".join(json.dumps(dict(zip(keys, row, strict=True))) for row in rows))
     row = 3 if ending == "csv" else 2
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         find_testsets(str(file))
     if "\0" not in name or ending == "jsonl":  # before Python 3.11 such a CSV file is none
         assert f"{file}: row {row}: testset {name!r} must be a plain folder name" in str(
@@ -70,19 +70,19 @@ def test_any_other_name_passes(folder: pathlib.Path, name: str) -> None:
 
 def test_a_set_without_a_name_does_not_replace_one_that_is_called_so(folder: pathlib.Path) -> None:
     (folder / "m.csv").write_text("path,label,testset\nphotos/1.png,0,\nmade/1.png,1,m\n")
-    with pytest.raises(InputError, match="rows without a testset are called m"):
+    with pytest.raises(UsageError, match="rows without a testset are called m"):
         find_testsets(str(folder / "m.csv"))
 
 
 def test_a_path_has_no_null(folder: pathlib.Path) -> None:
     (folder / "m.jsonl").write_text('{"path": "a\\u0000b", "label": 1}\n')
-    with pytest.raises(InputError, match="row 1: has label 1 and path"):
+    with pytest.raises(UsageError, match="row 1: has label 1 and path"):
         read_manifest(str(folder / "m.jsonl"))
 
 
 def test_a_size_of_nought_is_a_size(folder: pathlib.Path) -> None:
     (folder / "m.jsonl").write_text('{"path": "made/1.png", "label": 1, "size": 0}\n')
-    with pytest.raises(InputError, match="is stale"):
+    with pytest.raises(UsageError, match="is stale"):
         read_manifest(str(folder / "m.jsonl"))
 
 
@@ -116,10 +116,10 @@ def test_other_separators_are_named(
 ) -> None:
     message = rf"its columns are separated by {word}; .*commas"
     (folder / "m.csv").write_text(f"path,label\n{ROWS}".replace(",", separator), encoding=mark)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         training_images(str(folder / "m.csv"), ("train", "val"))
     (folder / "p.csv").write_text(SCORES.replace(",", separator), encoding=mark)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         read_predictions(str(folder / "p.csv"))
 
 
@@ -129,5 +129,5 @@ def test_utf_16_is_named(folder: pathlib.Path) -> None:
         ("p.csv", SCORES, read_predictions),
     ):
         (folder / name).write_text(text, encoding="utf-16")
-        with pytest.raises(InputError, match=r"is UTF-16; save it as CSV UTF-8"):
+        with pytest.raises(UsageError, match=r"is UTF-16; save it as CSV UTF-8"):
             read(str(folder / name))

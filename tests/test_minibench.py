@@ -149,9 +149,9 @@ def test_a_build_is_whole_repeatable_and_in_the_layout(
     assert "complete already" in capsys.readouterr().out
     for arguments in ([], ["--seed", "1"]):  # a folder of the user's; another minibench
         target = first if arguments else tmp_path / "deep"
-        with pytest.raises(build.InputError, match="--out"):
+        with pytest.raises(build.UsageError, match="--out"):
             run_build(monkeypatch, target, *arguments)
-    with pytest.raises(build.InputError):
+    with pytest.raises(build.UsageError):
         run_build(monkeypatch, tmp_path / "deep", "--overwrite")
     assert hashes(first) == hashes(second)
     run_build(monkeypatch, first, "--seed", "1", "--overwrite")

@@ -15,7 +15,7 @@ from networks.create import HEAD_STD, NETWORKS, create_network, create_trained
 from networks.device import choose_device, keep_freed_memory
 from networks.weights import read_weights
 from tests.tolerances import near
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def plain(name: str = "resnet18", seed: int = 1) -> nn.Module:
@@ -91,7 +91,7 @@ def test_imagenet_weights_that_do_not_fit_are_named(
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
     torch.save(state, tmp_path / "hub/checkpoints" / url.rpartition("/")[2])
-    with pytest.raises(InputError, match=r"--init imagenet: .*layer2\.0\.conv1\.weight"):
+    with pytest.raises(UsageError, match=r"--init imagenet: .*layer2\.0\.conv1\.weight"):
         create_network("resnet18", "imagenet")
 
 
@@ -103,14 +103,14 @@ def test_imagenet_without_a_connection_names_the_other_two(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", refuse)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         create_network("resnet50", "imagenet")
     for word in ("--init imagenet", "--init scratch", "--init PATH", "no route to host"):
         assert word in str(error.value)
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"--arch resnet49 is not one of resnet18, .*resnet50"):
+    with pytest.raises(UsageError, match=r"--arch resnet49 is not one of resnet18, .*resnet50"):
         create_network("resnet49")
 
 
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_named(tmp_path: pathlib.Path, change: type, words:
     state = dict(plain().state_dict())
     change(state)
     torch.save({"model": state}, tmp_path / "w.pth")
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         create_network("resnet18", str(tmp_path / "w.pth"))
     for word in words:
         assert word in str(error.value)
@@ -173,7 +173,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: pathlib.Path) -> None
     torch.save({"model": plain().state_dict(), "x": Harmful(marker)}, tmp_path / "w.pth")
     (tmp_path / "p.pth").write_bytes(pickle.dumps(Harmful(marker)))
     for name in ("w.pth", "p.pth"):
-        with pytest.raises(InputError, match=f"{name}: "):
+        with pytest.raises(UsageError, match=f"{name}: "):
             read_weights(str(tmp_path / name))
     assert not marker.exists()
 
@@ -187,7 +187,7 @@ def test_files_that_hold_no_weights_are_named(tmp_path: pathlib.Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"epoch": 3}, tmp_path / "numbers.pth")
     for name in ("cut", "empty", "text", "list", "numbers", "missing"):
-        with pytest.raises(InputError, match=rf"{name}\.pth: "):
+        with pytest.raises(UsageError, match=rf"{name}\.pth: "):
             read_weights(str(tmp_path / f"{name}.pth"))
 
 

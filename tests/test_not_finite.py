@@ -14,7 +14,7 @@ from tqdm import tqdm
 import predict as predict_command
 from data.dataset import EvalImages
 from data.samples import find_samples
-from evaluation.degrade import PLAIN, variants
+from evaluation.degrade import ORIGINAL, variants
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scored, Scorer, image_scorer, score_testset
 from evaluation.store import Kept, read_cell, store_folder, write_cell
@@ -67,7 +67,7 @@ def test_it_is_named_and_the_finite_ones_are_kept(images: pathlib.Path, value: f
     assert len(cell.read_text().splitlines()) == 1 + 3
     again = score(images, Wrong(0, 0), precision="bf16")
     assert again.num_new == 5
-    assert len(again.variants[PLAIN].paths) == NUM
+    assert len(again.variants[ORIGINAL].paths) == NUM
 
 
 def test_predict_prints_what_is_finite_and_ends_with_an_error(
@@ -117,7 +117,7 @@ def test_the_store_takes_no_such_logit(tmp_path: pathlib.Path, value: float) -> 
 def test_a_cell_that_does_not_read_is_made_anew_with_a_word(
     images: pathlib.Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
-    whole = score(images, Wrong(0, 0)).variants[PLAIN]
+    whole = score(images, Wrong(0, 0)).variants[ORIGINAL]
     (cell,) = images.parent.glob(".scores/*/set/plain.csv")
     cell.write_text(text)
     again = score(images, Wrong(0, 0))
@@ -125,7 +125,7 @@ def test_a_cell_that_does_not_read_is_made_anew_with_a_word(
     assert f"{cell}: cannot be read" in told
     assert "made anew" in told
     assert again.num_new == NUM
-    np.testing.assert_array_equal(again.variants[PLAIN].logits, whole.logits)
+    np.testing.assert_array_equal(again.variants[ORIGINAL].logits, whole.logits)
     assert len(read_cell(str(cell.parent), "plain")) == NUM
 
 

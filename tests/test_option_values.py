@@ -19,7 +19,7 @@ from options.eval_options import EvalOptions
 from options.parse import parse
 from options.train_options import TrainOptions
 from tests.test_options import COMMANDS, refused
-from util.errors import InputError
+from util.errors import UsageError
 
 SCORE = "--model_path w --dataroot d"
 HUGE = str(2**64)
@@ -144,7 +144,7 @@ def test_results_whose_folder_is_a_file_are_found_before_anything_is_scored(
         argv = [*more, str(tmp_path / "weights/predictions.csv")]
     for work in ("score_testset", "read_predictions"):
         monkeypatch.setattr(evaluation, work, None)
-    with pytest.raises(InputError, match="--name") as wrong:
+    with pytest.raises(UsageError, match="--name") as wrong:
         evaluation.main(parse(EvalOptions, [*argv, "--results_dir", str(tmp_path)]))
     assert str(tmp_path / name) in str(wrong.value)
     assert (tmp_path / name).read_text() == "mine"
@@ -158,5 +158,5 @@ def test_a_minibench_json_that_is_none_is_named(text: str, tmp_path: pathlib.Pat
     (tmp_path / "minibench.json").write_bytes(text.encode("latin-1"))
     (tmp_path / "test").mkdir()
     for folder in (tmp_path, tmp_path / "test"):
-        with pytest.raises(InputError, match=r"minibench\.json"):
+        with pytest.raises(UsageError, match=r"minibench\.json"):
             benchmark_note(str(folder))

@@ -17,7 +17,7 @@ from data.order import (
 )
 from data.samples import find_samples
 from tests.conftest import write_image
-from util.errors import InputError
+from util.errors import UsageError
 
 LABELS = np.array([0] * 90 + [1] * 10, np.uint8)
 
@@ -51,7 +51,7 @@ def test_pairs_stay_together(tmp_path: pathlib.Path) -> None:
     for real, fake in order.reshape(-1, 2):
         assert samples.relative(real).replace("0_real", "1_fake") == samples.relative(fake)
     write_image(tmp_path / "cat/0_real/d.png", 0)
-    with pytest.raises(InputError, match=r"cat/0_real/d\.png has no partner cat/1_fake/d\.png"):
+    with pytest.raises(UsageError, match=r"cat/0_real/d\.png has no partner cat/1_fake/d\.png"):
         find_pairs(find_samples(str(tmp_path)))
 
 
@@ -128,5 +128,5 @@ def test_every_batch_holds_its_share_of_old_images(
     ],
 )
 def test_batches_that_cannot_be_shared_out_are_refused(arguments: Any, message: str) -> None:  # noqa: ANN401
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         replayed(*arguments)

@@ -15,8 +15,8 @@ import train
 from data.held_out import held_out
 from data.manifest_file import read_manifest
 from data.overlap import shared_image
-from data.samples import Samples, find_samples, joined
-from data.sources import everything, find_testsets, replayed_images, training_images
+from data.samples import Samples, concat, find_samples
+from data.sources import find_all_sets, find_testsets, replayed_images, training_images
 from evaluation.predictions import read_predictions
 from options.eval_options import EvalOptions
 from options.manifest_options import ManifestOptions
@@ -24,7 +24,7 @@ from options.parse import parse
 from options.train_options import TrainOptions
 from tests.conftest import TOY_OPTIONS, write_image
 from tools.manifest import write
-from util.errors import InputError
+from util.errors import UsageError
 
 SPLITS = ("train", "val")
 
@@ -53,27 +53,27 @@ def plain(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
 @pytest.mark.parametrize("fake", ["photos", "photos/", "same_photos", "album", "made/../photos"])
 def test_one_folder_as_real_and_as_fake_is_refused(plain: pathlib.Path, fake: str) -> None:
     message = r"--real .*: \S*\.png is among the real images and among the fakes"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         training_images("", SPLITS, real="photos", fakes=[fake], val_fraction=0.5)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         find_testsets("", real="photos", fakes=[fake])
 
 
 def test_a_folder_inside_the_other_is_refused(plain: pathlib.Path) -> None:
     touch(plain, "photos/fakes/x.png")
-    with pytest.raises(InputError, match=r"photos/fakes/x\.png is among the real images"):
+    with pytest.raises(UsageError, match=r"photos/fakes/x\.png is among the real images"):
         training_images("", SPLITS, real="photos", fakes=["photos/fakes"])
 
 
 def test_a_folder_of_fakes_that_is_given_twice_is_refused(plain: pathlib.Path) -> None:
     (plain / "again").symlink_to("made")
-    with pytest.raises(InputError, match=r"--fake again: again/\d+\.png is in another"):
+    with pytest.raises(UsageError, match=r"--fake again: again/\d+\.png is in another"):
         training_images("", SPLITS, real="photos", fakes=["made", "again"])
 
 
 def test_the_reals_of_a_set_of_fakes_are_not_among_them(plain: pathlib.Path) -> None:
     touch(plain, "sets/gan/1_fake/x.png")
-    with pytest.raises(InputError, match="--real sets/gan: "):
+    with pytest.raises(UsageError, match="--real sets/gan: "):
         find_testsets("sets", real="sets/gan")
     assert len(find_testsets("sets", real="photos")["gan"].labels) == 21
 
@@ -87,26 +87,26 @@ def splits(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_a_split_that_is_both_is_refused(splits: pathlib.Path) -> None:
     with pytest.raises(
-        InputError, match=r"--train_split train and --val_split train: .* is in both"
+        UsageError, match=r"--train_split train and --val_split train: .* is in both"
     ):
         training_images(str(splits), ("train", "train"))
     (splits / "again").symlink_to("train")
-    with pytest.raises(InputError, match="--train_split train and --val_split again"):
+    with pytest.raises(UsageError, match="--train_split train and --val_split again"):
         training_images(str(splits), ("train", "again"))
     (splits / "val/dog").symlink_to(splits / "train/cat")
-    with pytest.raises(InputError, match=r"cat/0_real/train.png is in both"):
+    with pytest.raises(UsageError, match=r"cat/0_real/train.png is in both"):
         training_images(str(splits), SPLITS)
     argv = ["--dataroot", str(splits), "--val_split", "train", "--dry_run", *TOY_OPTIONS]
-    with pytest.raises(InputError, match="--val_split train"):
+    with pytest.raises(UsageError, match="--val_split train"):
         train.main(parse(TrainOptions, argv))
 
 
 def test_replayed_images_are_others(splits: pathlib.Path, tmp_path: pathlib.Path) -> None:
     new = training_images(str(splits), SPLITS)
-    with pytest.raises(InputError, match=r"--replay_root .*train.png is among the images of"):
+    with pytest.raises(UsageError, match=r"--replay_root .*train.png is among the images of"):
         replayed_images(str(splits), SPLITS, *new)
     argv = ["--dataroot", str(splits), "--replay_root", str(splits), "--dry_run", *TOY_OPTIONS]
-    with pytest.raises(InputError, match="--replay_root"):
+    with pytest.raises(UsageError, match="--replay_root"):
         train.main(parse(TrainOptions, argv))
     old = tmp_path / "old"
     for split in SPLITS:
@@ -114,7 +114,7 @@ def test_replayed_images_are_others(splits: pathlib.Path, tmp_path: pathlib.Path
     (old / "train/0_real/more").symlink_to(splits / "train/cat/0_real")  # shared photographs
     assert len(replayed_images(str(old), SPLITS, *new).labels) == 3
     (old / "train/1_fake/more").symlink_to(splits / "val/cat/1_fake")
-    with pytest.raises(InputError, match=r"val.png is among the images"):
+    with pytest.raises(UsageError, match=r"val.png is among the images"):
         replayed_images(str(old), SPLITS, *new)
 
 
@@ -133,7 +133,7 @@ def test_a_manifest_is_held_to_the_same(tmp_path: pathlib.Path, rows: str, messa
     touch(tmp_path, "a/x.png", "a/y.png")
     (tmp_path / "b").symlink_to("a")
     (tmp_path / "m.csv").write_text(f"path,label,split\n{rows}")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         training_images(str(tmp_path / "m.csv"), SPLITS)
 
 
@@ -154,7 +154,7 @@ def test_folders_that_are_links_are_joined_where_they_lie(tmp_path: pathlib.Path
     wanted = {str(tmp_path / "here/made/a.png"), str(tmp_path / "far/away/photos/a.png")}
     (samples,) = find_testsets("", **pair).values()
     assert real_paths(samples) == wanted
-    again = joined(*(find_testsets("", fakes=[x])[n] for n, x in named(tmp_path)))
+    again = concat(*(find_testsets("", fakes=[x])[n] for n, x in named(tmp_path)))
     assert real_paths(again) == wanted
     out = tmp_path / "here/m.csv"
     flags = ["--real", pair["real"], "--fake", pair["fakes"][0], "--out", str(out)]
@@ -175,16 +175,16 @@ def test_the_held_out_share_can_be_chosen(plain: pathlib.Path) -> None:
     for split, samples in (("train", train_samples), ("val", val_samples)):
         (found,) = find_testsets("", split=split, **pair, val_fraction=0.3).values()
         assert real_paths(found) == real_paths(samples)
-        assert real_paths(everything("", split, "photos", ["made"], 0.3)["made"]) == real_paths(
+        assert real_paths(find_all_sets("", split, "photos", ["made"], 0.3)["made"]) == real_paths(
             found
         )
     lines = [f"{x}/{n}.png,{int(x == 'made')}" for x in ("photos", "made") for n in range(20)]
     (plain / "m.csv").write_text("path,label\n" + "\n".join(lines))
     (found,) = find_testsets("m.csv", split="val", val_fraction=0.3).values()
     assert real_paths(found) == real_paths(val_samples)
-    with pytest.raises(InputError, match=r"--split val: --val_fraction 0.001 leaves no image of m"):
+    with pytest.raises(UsageError, match=r"--split val: --val_fraction 0.001 leaves no image of m"):
         find_testsets("m.csv", split="val", val_fraction=0.001)
-    with pytest.raises(InputError, match="--split other: no rows"):
+    with pytest.raises(UsageError, match="--split other: no rows"):
         find_testsets("m.csv", split="other")
 
 

@@ -17,7 +17,7 @@ from options.parse import parse
 from options.predict_options import PredictOptions
 from tests.conftest import write_image
 from tests.test_options import refused
-from util.errors import InputError
+from util.errors import UsageError
 
 Capture = pytest.CaptureFixture[str]
 Rows = list[dict[str, str]]
@@ -116,7 +116,7 @@ def test_a_threshold_that_is_no_probability(value: str, capsys: Capture) -> None
 def test_a_threshold_of_another_crop(
     home: pathlib.Path, capsys: Capture, tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(InputError, match=r"--threshold .*no such file"):
+    with pytest.raises(UsageError, match=r"--threshold .*no such file"):
         run(home, capsys, "ours.pth", "--threshold", tmp_path / "none.json")
     digest = predict.sha256(str(home / "ours.pth"))
     for crop_size, word in ((CROP, ""), (40, "--cropSize 40"), (None, "--no_crop")):

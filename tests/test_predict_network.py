@@ -14,7 +14,7 @@ from data.images import UnreadableImage
 from data.loaders import eval_reader
 from data.samples import find_samples
 from data.transforms import eval_transform
-from networks.normalise import normalise
+from networks.normalize import normalize
 from networks.predict import predict, progress_bar
 from tests.commands import start_server
 from tests.conftest import write_image
@@ -67,7 +67,7 @@ def one_at_a_time(
     """Each image's logit by the network alone, and in float64."""
     samples = find_samples(str(root), both_labels=False)
     dataset, network = EvalImages(samples, [eval_transform(crop)]), small_network()
-    batches = [normalise(dataset[i, 0, 1].images[0][1][None]) for i in range(count)]
+    batches = [normalize(dataset[i, 0, 1].images[0][1][None]) for i in range(count)]
     with torch.no_grad():
         plain = torch.cat([network(batch) for batch in batches])
     return plain, torch.cat([exact_logits(network, batch) for batch in batches])

@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.predictions import Scores, probability, read_predictions, write_predictions
 from tests.tolerances import near
-from util.errors import InputError
+from util.errors import UsageError
 
 HEADER = "testset,path,label,logit,probability\n"
 
@@ -67,12 +67,12 @@ def test_a_bad_file_is_named_with_line_and_column(
 ) -> None:
     path = tmp_path / "p.csv"
     path.write_text(text)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         read_predictions(str(path))
     for word in (str(path), *words):
         assert word in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(InputError, match=r"--predictions .*none\.csv: no such file"):
+    with pytest.raises(UsageError, match=r"--predictions .*none\.csv: no such file"):
         read_predictions(str(tmp_path / "none.csv"))

@@ -6,7 +6,7 @@ import pytest
 from data.testsets import ORDER, PAPER_ELEVEN
 from evaluation.published import check_published, published, published_names
 from tests.tolerances import written
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def test_published_means_are_those_the_paper_prints() -> None:
@@ -28,5 +28,5 @@ def test_an_unknown_published_name_is_refused_with_the_known_ones() -> None:
     check_published("")
     for name in published_names():
         check_published(name)
-    with pytest.raises(InputError, match=r"--published x is not one of .*No aug"):
+    with pytest.raises(UsageError, match=r"--published x is not one of .*No aug"):
         check_published("x")

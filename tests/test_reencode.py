@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.augment import Step
+from data.augment import Transform
 from data.images import Pixels, open_image
-from evaluation.degrade import reencode_steps
-from util.errors import InputError
+from evaluation.degrade import reencode_transforms
+from util.errors import UsageError
 
 
 def picture() -> Pixels:
     return np.random.default_rng(3).integers(0, 256, (37, 50, 3), dtype=np.uint8)
 
 
-def applied(steps: list[Step], image: Pixels, seed: int = 0) -> Pixels:
-    for step in steps:
-        image = step(image, np.random.default_rng(seed))
+def applied(transforms: list[Transform], image: Pixels, seed: int = 0) -> Pixels:
+    for transform in transforms:
+        image = transform(image, np.random.default_rng(seed))
     return image
 
 
@@ -30,7 +30,7 @@ def test_jpeg_gives_what_a_jpeg_file_of_that_quality_holds(
     path = tmp_path / "a.jpg"
     Image.fromarray(picture()).save(path, quality=quality)
     for seed in range(3):
-        result = applied(reencode_steps(f"jpeg:{quality}"), picture(), seed)
+        result = applied(reencode_transforms(f"jpeg:{quality}"), picture(), seed)
         np.testing.assert_array_equal(result, np.asarray(Image.open(path)))
     assert (result != picture()).any()
 
@@ -46,16 +46,16 @@ def test_png_gives_what_a_png_file_holds_which_is_the_image_itself(tmp_path: pat
         buffer = io.BytesIO()
         Image.fromarray(decoded).save(buffer, "PNG")
         stored = np.asarray(Image.open(buffer))
-        np.testing.assert_array_equal(applied(reencode_steps("png"), decoded), stored)
+        np.testing.assert_array_equal(applied(reencode_transforms("png"), decoded), stored)
 
 
 def test_nothing_is_nothing() -> None:
-    assert reencode_steps("") == reencode_steps("png") == []
+    assert reencode_transforms("") == reencode_transforms("png") == []
 
 
 @pytest.mark.parametrize(
     "text", ["jpeg", "jpeg:", "jpeg:0", "jpeg:101", "jpeg:9.5", "jpeg:-5", "jpeg:²", "png:3", "gif"]
 )
 def test_anything_else_is_wrong_in_one_line(text: str) -> None:
-    with pytest.raises(InputError, match=r"^--reencode must be png or jpeg:1 to jpeg:100, not "):
-        reencode_steps(text)
+    with pytest.raises(UsageError, match=r"^--reencode must be png or jpeg:1 to jpeg:100, not "):
+        reencode_transforms(text)

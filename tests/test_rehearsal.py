@@ -53,11 +53,11 @@ on_linux = pytest.mark.skipif(not PROC.exists(), reason="memory is read from /pr
 
 # Megabytes: about one and a half times what was measured; of the workers, twice: they fill up
 # what is free in the memory that they inherit, once, and how much that is differs.
-MOST_LISTING = 220
-MOST_MANIFEST_WRITTEN = 180
-MOST_MANIFEST_READ = 700
-MOST_VERIFIED = 120
-MOST_WORKER_GROWTH = 16
+MAX_LISTING = 220
+MAX_MANIFEST_WRITTEN = 180
+MAX_MANIFEST_READ = 700
+MAX_VERIFIED = 120
+MAX_WORKER_GROWTH = 16
 
 
 class Cost(NamedTuple):
@@ -200,7 +200,7 @@ def test_the_training_images_are_listed_in_little_memory(train_root: pathlib.Pat
     count, fakes, _, nbytes = cost.answer
     assert (count, fakes) == (NUM_TRAIN, NUM_TRAIN // 2)
     assert nbytes == NUM_TRAIN * (PATH_BYTES + 1)
-    assert cost.megabytes < MOST_LISTING
+    assert cost.megabytes < MAX_LISTING
 
 
 def read_splits(path: str) -> tuple[int, int, str]:
@@ -217,8 +217,8 @@ def test_a_manifest_of_the_training_images_gives_the_same(
     way = os.path.relpath(train.root, tmp_path)
     paths = np.char.add(os.fsencode(f"{way}/"), train.paths)
     assert read.answer == summary(Samples(str(tmp_path), paths, train.labels))
-    assert written.megabytes < MOST_MANIFEST_WRITTEN
-    assert read.megabytes < MOST_MANIFEST_READ
+    assert written.megabytes < MAX_MANIFEST_WRITTEN
+    assert read.megabytes < MAX_MANIFEST_READ
 
 
 @on_linux
@@ -229,7 +229,7 @@ def test_the_training_images_are_checked(train_root: pathlib.Path) -> None:
     assert report.images == NUM_TRAIN
     row = next(row for row in report.rows if row.set == "train")
     assert (row.real, row.fake) == (NUM_TRAIN // 2, NUM_TRAIN // 2)
-    assert cost.megabytes < MOST_VERIFIED
+    assert cost.megabytes < MAX_VERIFIED
 
 
 def plan(samples: Samples, batch_size: int, batches: int) -> EpochBatches:
@@ -309,11 +309,11 @@ class ListOfPaths(TrainImages):
 def test_workers_stay_as_small_as_they_are(train: Samples) -> None:
     dataset = Collecting(train, [CentreCrop(8)], seed=0)
     grown = in_a_new_process(worker_growth, dataset, 100_000).answer
-    assert grown.max() < MOST_WORKER_GROWTH
+    assert grown.max() < MAX_WORKER_GROWTH
 
 
 @on_linux
 def test_workers_with_a_list_of_paths_would_grow(train: Samples) -> None:
     """The contrast, after two fifths of the images: the test above can fail."""
     grown = in_a_new_process(worker_growth, ListOfPaths(train), 40_000).answer
-    assert grown.min() > 2 * MOST_WORKER_GROWTH
+    assert grown.min() > 2 * MAX_WORKER_GROWTH

@@ -30,7 +30,7 @@ from report.tables import markdown, model_tables
 from tests.conftest import write_image
 from tests.test_tables import make_model, random_scores
 from tests.toy_runs import load, run_training
-from util.errors import InputError, Interrupted, Terminated, WorkError
+from util.errors import Interrupted, Terminated, UsageError, WorkError
 from util.files import atomic_folder
 
 Run = Callable[..., pathlib.Path]
@@ -113,7 +113,7 @@ def test_other_results_are_refused_before_anything_is_scored(
     if change == ["other images"]:
         root, change = tmp_path / "copy", []
         shutil.copytree(images, root)
-    with pytest.raises(InputError, match=f"{words}.*--overwrite"):
+    with pytest.raises(UsageError, match=f"{words}.*--overwrite"):
         run("--name", "x", *change, model=model, root=root)
     assert {p.name: p.read_bytes() for p in first.iterdir() if p.is_file()} == before
     assert set(tmp_path.rglob("*.csv")) == cells
@@ -138,7 +138,7 @@ def test_no_file_of_earlier_results_stays_and_a_strangers_file_does(run: Run) ->
     (folder / "notes.txt").write_text("mine")
     (folder / "figures/own.txt").write_text("mine, too")
     assert (folder / "robustness.csv").exists()
-    with pytest.raises(InputError, match="further levels of blur"):
+    with pytest.raises(UsageError, match="further levels of blur"):
         run("--name", "x", "--testsets", "san")
     run("--name", "x", "--testsets", "san", "--overwrite")
     assert not (folder / "robustness.csv").exists()
@@ -191,18 +191,18 @@ def test_broken_metrics_are_named(run: Run) -> None:
     folder = run("--name", "x", "--testsets", "san") / "x"
     for text in ("{", "[]", '{"a": 1}'):
         (folder / "metrics.json").write_text(text)
-        with pytest.raises(InputError, match=r"metrics\.json: not the metrics"):
+        with pytest.raises(UsageError, match=r"metrics\.json: not the metrics"):
             run("--predictions", folder / "predictions.csv", "--name", "again")
 
 
 def test_a_test_set_called_mean_is_refused(run: Run, tmp_path: pathlib.Path) -> None:
     write_image(tmp_path / "test/mean/0_real/a.png", 1)
     write_image(tmp_path / "test/mean/1_fake/a.png", 2)
-    with pytest.raises(InputError, match="'mean'"):
+    with pytest.raises(UsageError, match="'mean'"):
         run(root=tmp_path / "test")
     scores = {"mean": Scores(["a", "b"], np.array([0, 1], np.uint8), np.array([0.0, 1.0]))}
     write_predictions(str(tmp_path / "p.csv"), scores)
-    with pytest.raises(InputError, match="'mean'"):
+    with pytest.raises(UsageError, match="'mean'"):
         run("--predictions", tmp_path / "p.csv")
 
 
@@ -211,9 +211,9 @@ def test_a_threshold_is_learned_on_other_images_of_the_same_protocol(
 ) -> None:
     run("--testsets", "progan", "--name", "held-out")
     held_out = tmp_path / "held-out/predictions.csv"
-    with pytest.raises(InputError, match=r"progan/0_real/0\.png is one of the test sets' own"):
+    with pytest.raises(UsageError, match=r"progan/0_real/0\.png is one of the test sets' own"):
         run("--name", "x", "--calibrate_on", held_out)
-    with pytest.raises(InputError, match="another crop_size"):
+    with pytest.raises(UsageError, match="another crop_size"):
         run("--testsets", "san", "--cropSize", 24, "--name", "x", "--calibrate_on", held_out)
     capsys.readouterr()
     run("--testsets", "san", "--name", "x", "--calibrate_on", held_out)
@@ -248,8 +248,8 @@ def test_the_gallery_shows_what_was_scored(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(evaluate, "gallery", lambda *argv: shown.append(argv[5]) or [])
     folder = run("--testsets", "san", "--reencode", "jpeg:40", "--name", "x") / "x"
     run("--predictions", folder / "predictions.csv", "--name", "y")
-    for steps in shown:
-        assert Jpeg(1.0, (40,), ("pil",)) in steps
+    for transforms in shown:
+        assert Jpeg(1.0, (40,), ("pil",)) in transforms
     assert len(shown) == 2
 
 
@@ -299,7 +299,7 @@ def test_images_that_the_weights_were_trained_on_are_told(
 
 
 def test_a_record_of_many_images_is_a_sample_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.contents.MOST_RECORDED", 100)
+    monkeypatch.setattr("data.contents.MAX_RECORDED", 100)
     contents = [content_hash(str(number).encode()) for number in range(1000)]
     record = ContentRecord()
     record.add(contents[:500])

@@ -47,7 +47,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     whole = never_stopped(*options)
     with pytest.MonkeyPatch.context() as patch:
         steps = 0
-        original = train.normalise
+        original = train.normalize
 
         def count_and_interrupt(images: torch.Tensor) -> torch.Tensor:
             nonlocal steps
@@ -56,7 +56,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
                 os.kill(os.getpid(), signal.SIGINT)
             return original(images)
 
-        patch.setattr(train, "normalise", count_and_interrupt)
+        patch.setattr(train, "normalize", count_and_interrupt)
         with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):
             run_training(toy, tmp_path / "parts", *options)
     assert load(tmp_path / "parts/run")["total_steps"] == stop_after
@@ -178,7 +178,7 @@ def test_the_checkpoint_before_is_kept_and_stands_in_for_a_damaged_one(
     assert_same_run(whole, folder)
     for path in folder.glob("*.pth"):
         path.write_bytes(b"")
-    with pytest.raises(errors.InputError, match="damaged"):
+    with pytest.raises(errors.UsageError, match="damaged"):
         run_training(toy, tmp_path / "parts", "--niter", 4, "--continue_train")
 
 

@@ -14,7 +14,7 @@ from data.samples import (
 )
 from data.sources import find_testsets
 from data.walk import is_image_name
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def touch(root: pathlib.Path, *paths: str) -> pathlib.Path:
@@ -114,14 +114,14 @@ def test_what_is_missing_is_named_with_what_is_there(
     tmp_path: pathlib.Path, paths: list[str], classes: list[str], words: list[str]
 ) -> None:
     touch(tmp_path, *paths)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(UsageError) as error:
         find_samples(str(tmp_path), classes)
     for word in words:
         assert word in str(error.value)
 
 
 def test_a_missing_folder_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(InputError, match="nowhere: no such folder"):
+    with pytest.raises(UsageError, match="nowhere: no such folder"):
         find_samples(str(tmp_path / "nowhere"))
 
 
@@ -130,10 +130,10 @@ def test_testsets_may_lack_a_label_but_not_images(tmp_path: pathlib.Path) -> Non
     assert list(find_testsets(str(tmp_path))) == ["a", "b"]
     assert list(find_testsets(str(tmp_path), ["b"])) == ["b"]
     assert list(find_testsets(str(tmp_path / "b"))) == ["b"]
-    with pytest.raises(InputError, match=r"--testsets: d not in .*a, b"):
+    with pytest.raises(UsageError, match=r"--testsets: d not in .*a, b"):
         find_testsets(str(tmp_path), ["d"])
     (tmp_path / "b/1_fake").mkdir()
-    with pytest.raises(InputError, match=r"b/1_fake: no images"):
+    with pytest.raises(UsageError, match=r"b/1_fake: no images"):
         find_testsets(str(tmp_path))
 
 
@@ -146,9 +146,9 @@ def test_find_images_takes_files_and_folders(tmp_path: pathlib.Path) -> None:
 
     assert found("plain", "f") == ["plain", "f/a.png", "f/b.png"]
     assert found("f", recursive=True) == ["f/a.png", "f/b.png", "f/deep/c.png"]
-    with pytest.raises(InputError, match="empty: no images"):
+    with pytest.raises(UsageError, match="empty: no images"):
         found("empty")
-    with pytest.raises(InputError, match="gone: no such file"):
+    with pytest.raises(UsageError, match="gone: no such file"):
         found("plain", "gone")
 
 

@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 import train
-from networks.normalise import normalise
+from networks.normalize import normalize
 from tests.toy_runs import load, run_training
 from util import checkpoint, errors
 
@@ -33,18 +33,18 @@ def test_the_last_good_checkpoint_is_named_and_left_as_it_was(
     folder = run_training(toy, tmp_path, "--niter", 1)
     before = {path.name: path.read_bytes() for path in folder.glob("*.pth")}
     steps = 0
-    original = train.normalise
+    original = train.normalize
 
     def spoil(images: torch.Tensor) -> torch.Tensor:
         nonlocal steps
         steps += 1
         return original(images) * (1e38 if steps == 2 else 1)
 
-    monkeypatch.setattr(train, "normalise", spoil)
+    monkeypatch.setattr(train, "normalize", spoil)
     with pytest.raises(errors.WorkError, match=r"last good checkpoint is .*latest\.pth"):
         run_training(toy, tmp_path, "--niter", 2, "--save_latest_freq", 9, "--continue_train")
     assert {path.name: path.read_bytes() for path in folder.glob("*.pth")} == before
-    images = normalise(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    images = normalize(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
     network = torchvision.models.resnet18(num_classes=1).eval()
     network.load_state_dict(load(folder)["model"])
     assert torch.isfinite(network(images)).all()

@@ -15,7 +15,7 @@ import torchvision
 
 from data.manifest_file import COLUMNS, read_manifest, write_manifest
 from data.samples import Samples
-from data.sources import everything, find_testsets, hold_out, training_images
+from data.sources import find_all_sets, find_testsets, hold_out, training_images
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from tests.conftest import Script, assert_wrong_usage, write_image
@@ -23,7 +23,7 @@ from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact
 from tools.manifest import write
 from tools.verify import check
-from util.errors import InputError
+from util.errors import UsageError
 
 SPLITS = ("train", "val")
 
@@ -55,7 +55,7 @@ def test_genimage_folders_are_labels_only_side_by_side(tmp_path: pathlib.Path) -
     base = tmp_path / "ADM/imagenet_adm"
     assert listed(train) == {f"{base}/train/ai/1.PNG": 1, f"{base}/train/nature/1.PNG": 0}
     assert listed(val) == {f"{base}/val/ai/1.PNG": 1, f"{base}/val/nature/1.PNG": 0}
-    with pytest.raises(InputError, match=r"ADM: holds images of both train and val; .*--split val"):
+    with pytest.raises(UsageError, match=r"ADM: holds images of both train and val; .*--split val"):
         find_testsets(str(tmp_path))
     shutil.rmtree(tmp_path / "own")
     found = find_testsets(str(tmp_path), split="val")
@@ -65,7 +65,7 @@ def test_genimage_folders_are_labels_only_side_by_side(tmp_path: pathlib.Path) -
     shutil.rmtree(tmp_path / "Midjourney")
     both(tmp_path, "own/nature")
     assert sorted(listed(find_testsets(str(tmp_path))["own"]).values()) == [0, 0, 1, 1]
-    with pytest.raises(InputError, match="--split val: no images below a folder of this name"):
+    with pytest.raises(UsageError, match="--split val: no images below a folder of this name"):
         find_testsets(str(tmp_path), split="val")
 
 
@@ -95,8 +95,8 @@ def test_plain_folders(tmp_path: pathlib.Path) -> None:
     reals = {str(tmp_path / "photos/x/1_fake/p.png"): 0, str(tmp_path / "photos/q.jpg"): 0}
     assert listed(found["gan"]) == {str(tmp_path / "gan/0_real/f.png"): 1, **reals}
     assert listed(found["more"]) == {str(tmp_path / "more/f.png"): 1, **reals}
-    assert everything("", real=real, fakes=fakes).keys() == found.keys()
-    with pytest.raises(InputError, match="two of these folders are called gan"):
+    assert find_all_sets("", real=real, fakes=fakes).keys() == found.keys()
+    with pytest.raises(UsageError, match="two of these folders are called gan"):
         find_testsets(
             "", real=real, fakes=[fakes[0], str(touch(tmp_path, "b/gan/f.png") / "b/gan")]
         )
@@ -105,7 +105,7 @@ def test_plain_folders(tmp_path: pathlib.Path) -> None:
         ({"real": real, "fakes": [str(tmp_path / "empty")]}, "--fake .*empty: no images"),
     ):
         (tmp_path / "empty").mkdir(exist_ok=True)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(UsageError, match=message):
             find_testsets("", **arguments)
 
 
@@ -123,7 +123,7 @@ def test_held_out_images_follow_from_their_names(tmp_path: pathlib.Path) -> None
     np.testing.assert_array_equal(val.paths, again.paths)
     larger = training_images("", SPLITS, (), *places, 0.4)[1]
     assert set(listed(val)) < set(listed(larger))
-    with pytest.raises(InputError, match=r"--val_fraction 0.2 of 1 images: no"):
+    with pytest.raises(UsageError, match=r"--val_fraction 0.2 of 1 images: no"):
         hold_out(train.take(np.array([0])), 0.2)
 
 
@@ -146,7 +146,7 @@ def test_a_manifest_takes_the_place_of_the_folders(
     root = nasty(tmp_path / "data")
     file = tmp_path / place / f"m.{ending}"
     run_manifest(root, file)
-    folders, manifest = everything(str(root)), everything(str(file))
+    folders, manifest = find_all_sets(str(root)), find_all_sets(str(file))
     assert folders.keys() == manifest.keys() == {"train", "val", "test/progan", "test/san"}
     for name, samples in folders.items():
         assert listed(samples) == listed(manifest[name])
@@ -176,11 +176,11 @@ def test_a_manifest_is_not_overwritten_unasked(tmp_path: pathlib.Path) -> None:
     run_manifest(tmp_path / "data", file)
     before = file.read_bytes()
     both(tmp_path, "data/biggan")
-    with pytest.raises(InputError, match=r"m\.csv: is there already; add --overwrite"):
+    with pytest.raises(UsageError, match=r"m\.csv: is there already; add --overwrite"):
         run_manifest(tmp_path / "data", file)
     assert file.read_bytes() == before
     run_manifest(tmp_path / "data", file, "--overwrite")
-    assert set(everything(str(file))) == {"san", "biggan"}
+    assert set(find_all_sets(str(file))) == {"san", "biggan"}
 
 
 def test_a_stale_manifest_is_noticed(tmp_path: pathlib.Path) -> None:
@@ -192,14 +192,14 @@ def test_a_stale_manifest_is_noticed(tmp_path: pathlib.Path) -> None:
     state = image.stat()
     image.write_bytes(b"xy")
     os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns))  # another size alone
-    with pytest.raises(InputError, match=r"is stale: data/san/0_real/a.png has changed .* anew"):
+    with pytest.raises(UsageError, match=r"is stale: data/san/0_real/a.png has changed .* anew"):
         read_manifest(file)
     image.write_bytes(b"z")
     os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns + 1))  # another time alone
-    with pytest.raises(InputError, match="has changed"):
+    with pytest.raises(UsageError, match="has changed"):
         read_manifest(file)
     image.unlink()
-    with pytest.raises(InputError, match=r"a\.png is gone"):
+    with pytest.raises(UsageError, match=r"a\.png is gone"):
         read_manifest(file)
 
 
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_a_manifest_is_named(
     tmp_path: pathlib.Path, text: str, message: str
 ) -> None:
     (tmp_path / "m.csv").write_text(text)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         find_testsets(str(tmp_path / "m.csv"))
 
 
@@ -248,10 +248,10 @@ def test_what_is_wrong_with_json_lines_is_named(tmp_path: pathlib.Path) -> None:
         ('{"path": "a"}\n', "row 1: wants"),
     ):
         (tmp_path / "m.jsonl").write_text(text)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(UsageError, match=message):
             read_manifest(str(tmp_path / "m.jsonl"))
     (tmp_path / "m.jsonl").write_bytes(b"")
-    with pytest.raises(InputError, match="has no rows"):
+    with pytest.raises(UsageError, match="has no rows"):
         read_manifest(str(tmp_path / "m.jsonl"))
 
 
@@ -354,7 +354,7 @@ def test_verify_checks_the_sets_that_are_wanted_of_a_manifest(tmp_path: pathlib.
     run_manifest(tmp_path / "data", tmp_path / "m.csv")
     report = check(str(tmp_path / "m.csv"), ("two",), quick=True)
     assert [row.set for row in report.rows] == ["two"]
-    with pytest.raises(InputError, match=r"--sets: no set three in .* it holds one, two"):
+    with pytest.raises(UsageError, match=r"--sets: no set three in .* it holds one, two"):
         check(str(tmp_path / "m.csv"), ("three",))
 
 

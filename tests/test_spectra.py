@@ -22,7 +22,7 @@ from tools.spectra import (
     sum_groups,
     sum_spectra,
 )
-from util.errors import InputError
+from util.errors import UsageError
 
 Pixels = npt.NDArray[np.uint8]
 SIZE = 32
@@ -167,9 +167,9 @@ def test_a_size_that_no_image_has_names_the_largest_that_fits(tmp_path: pathlib.
     save(tmp_path / "c/0_real/1.png", noise(1, 99, 99))
     groups, _ = choose_images(str(tmp_path), (), 9, 0)
     check_size(groups, 45)
-    with pytest.raises(InputError, match=r"^--size 46 .* of b; .* fits is 45$"):
+    with pytest.raises(UsageError, match=r"^--size 46 .* of b; .* fits is 45$"):
         check_size(groups, 46)
-    with pytest.raises(InputError, match=r"^--size 51 .* of a, b; .* fits is 45$"):
+    with pytest.raises(UsageError, match=r"^--size 51 .* of a, b; .* fits is 45$"):
         check_size(groups, 51)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 import train
 import training.epoch
-from networks.normalise import normalise
+from networks.normalize import normalize
 from tests.tolerances import assert_as_exact, near
 from tests.toy_runs import assert_same_run, load, run_training
 
@@ -33,8 +33,8 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     options = ("--niter", 2, "--optim", "sgd", "--lr", 0.1)
     whole = load(run_training(toy, tmp_path, "--name", "whole", *options))
     split = load(run_training(toy, tmp_path, "--name", "split", *options, "--accumulate", parts))
-    monkeypatch.setattr(train, "normalise", lambda batch: normalise(batch).double())
-    monkeypatch.setattr("networks.predict.normalise", lambda batch: normalise(batch).double())
+    monkeypatch.setattr(train, "normalize", lambda batch: normalize(batch).double())
+    monkeypatch.setattr("networks.predict.normalize", lambda batch: normalize(batch).double())
     monkeypatch.setattr(train, "create_network", lambda *_: plain_network().double())
     exact = load(run_training(toy, tmp_path, "--name", "exact", *options))
     runs = [split, whole, exact]

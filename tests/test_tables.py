@@ -12,9 +12,9 @@ from evaluation.model import Model, caption, read_about
 from evaluation.predictions import Scores
 from evaluation.robustness import read_robustness, robustness_rows
 from evaluation.rows import seed_of
-from report.build import warnings, write_csv, write_tables
 from report.latex import escape, latex
 from report.tables import markdown, model_tables
+from report.write import warnings, write_csv, write_tables
 from tests.test_rows import measured, random_scores
 from tests.tolerances import near, written
 

@@ -19,7 +19,7 @@ from evaluation.thresholds import (
     write_calibration,
 )
 from tests.tolerances import near
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def scores(seed: int, ties: bool = False, num: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def test_where_nothing_overlaps_nothing_is_unsure(target: float | None) -> None:
 
 
 def test_one_label_teaches_no_threshold() -> None:
-    with pytest.raises(InputError, match=r"--calibrate_on val: .* 2 real and 0 fake"):
+    with pytest.raises(UsageError, match=r"--calibrate_on val: .* 2 real and 0 fake"):
         calibrate(np.zeros(2, np.uint8), np.arange(2.0), None, calibrated_on="val")
 
 
@@ -152,11 +152,11 @@ def test_another_json_is_no_threshold(
     path = tmp_path / "t.json"
     fields = dataclasses.asdict(Calibration(0.1, -1.0, 2.0, "accuracy", "val", 3, 4))
     path.write_text(change if isinstance(change, str) else json.dumps({**fields, **change}))
-    with pytest.raises(InputError, match=word) as error:
+    with pytest.raises(UsageError, match=word) as error:
         read_calibration(str(path))
     assert f"--threshold {path}" in str(error.value)
 
 
 def test_no_threshold_file(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(UsageError, match="no such file"):
         read_calibration(str(tmp_path / "none.json"))

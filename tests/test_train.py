@@ -69,13 +69,13 @@ def test_an_existing_run_is_refused_continued_or_replaced(
 ) -> None:
     folder = run_training(toy, tmp_path, "--max_steps", 2)
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(errors.InputError, match=r"--continue_train .*--overwrite"):
+    with pytest.raises(errors.UsageError, match=r"--continue_train .*--overwrite"):
         run_training(toy, tmp_path, "--max_steps", 2)
     before = (folder / run_folder.LATEST).read_bytes()
     run_training(toy, tmp_path, "--max_steps", 2, "--continue_train")
     assert "is finished" in capsys.readouterr().out
     assert (folder / run_folder.LATEST).read_bytes() == before
-    with pytest.raises(errors.InputError, match=r"--lr was 0\.0001, is 0\.1"):
+    with pytest.raises(errors.UsageError, match=r"--lr was 0\.0001, is 0\.1"):
         run_training(toy, tmp_path, "--max_steps", 2, "--continue_train", "--lr", 0.1)
     run_training(toy, tmp_path, "--max_steps", 4, "--continue_train")
     assert load(folder)["total_steps"] == 4

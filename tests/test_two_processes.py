@@ -40,6 +40,6 @@ def test_two_processes_train_as_one_that_takes_their_shares_in_turn(
     )
     assert (other - ended).norm() < 0.02 * (ended - begun).norm()  # to rounding, that is
     assert not list(two.glob("lock*"))
-    with pytest.raises(errors.InputError, match="processes 2, now 1"):
+    with pytest.raises(errors.UsageError, match="processes 2, now 1"):
         flags = ("--niter", 2, "--accumulate", 2, "--continue_train")
         run_training(toy, tmp_path, *options, *flags)

@@ -23,7 +23,7 @@ from tools.checks.inventory import take_inventory
 from tools.checks.verify_report import as_markdown, as_text, code, shown
 from tools.released.counts import known_testsets, published_counts, published_train
 from tools.verify import check, main
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 
 CLASSES, _ = published_train()
 
@@ -456,5 +456,5 @@ def test_the_command_in_this_process(
     monkeypatch.setattr(sys, "argv", ["verify.py", str(own), "--quick"])
     assert main() == 0
     assert "results/verify-own/verify.md" in capsys.readouterr().out
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         check(str(own / "none"))

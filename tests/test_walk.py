@@ -19,7 +19,7 @@ import predict
 import train
 from data.images import UnreadableImage, decode, open_image, read_file, read_header
 from data.samples import ENDINGS, find_images, find_samples
-from data.sources import everything, find_testsets, training_images
+from data.sources import find_all_sets, find_testsets, training_images
 from options.eval_options import EvalOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
@@ -28,7 +28,7 @@ from tests.conftest import TOY_OPTIONS, write_image
 from tests.tolerances import near
 from tools import audit
 from tools.verify import check
-from util.errors import InputError
+from util.errors import UsageError
 
 SPLITS = ("train", "val")
 
@@ -56,7 +56,7 @@ def cat(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "cat"
 
 
-PLAIN = ["0_real/a.png", "0_real/b.png", "1_fake/a.png", "1_fake/b.png"]
+ORIGINAL = ["0_real/a.png", "0_real/b.png", "1_fake/a.png", "1_fake/b.png"]
 
 
 # --- loops ---
@@ -78,7 +78,7 @@ def test_a_loop_of_links_is_passed_over_and_said(
 ) -> None:
     for name, target in links.items():
         link(cat / name, target)
-    assert names(cat) == PLAIN
+    assert names(cat) == ORIGINAL
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     number = f"{len(links)} linked folder"
@@ -87,7 +87,7 @@ def test_a_loop_of_links_is_passed_over_and_said(
     report = check(str(cat), quick=True)
     assert report.images == 4
     assert {f.paths[0] for f in report.of("ignored")} == {f"{name}/" for name in links}
-    assert sum(its.labels.size for its in everything(str(cat)).values()) == 4
+    assert sum(its.labels.size for its in find_all_sets(str(cat)).values()) == 4
     assert len(find_images([str(cat)], recursive=True).labels) == 4
 
 
@@ -95,7 +95,7 @@ def test_links_that_lead_into_each_other_end(cat: pathlib.Path) -> None:
     touch(cat, "0_real/x/c.png", "0_real/y/d.png")
     link(cat / "0_real/x/to_y", "../y")
     link(cat / "0_real/y/to_x", "../x")
-    assert names(cat) == sorted([*PLAIN, "0_real/x/c.png", "0_real/y/d.png"])
+    assert names(cat) == sorted([*ORIGINAL, "0_real/x/c.png", "0_real/y/d.png"])
 
 
 def test_a_folder_that_is_reached_twice_counts_once(
@@ -112,7 +112,7 @@ def test_a_folder_that_is_reached_twice_counts_once(
     assert found == [
         "all/dog/0_real/d.png",
         "all/dog/1_fake/d.png",
-        *(f"cat/{path}" for path in PLAIN),
+        *(f"cat/{path}" for path in ORIGINAL),
     ]
     told = capsys.readouterr().err
     assert "4 linked folders" in told
@@ -124,7 +124,7 @@ def test_reals_that_classes_share_by_links_count_once(cat: pathlib.Path) -> None
     """The class that has none but the shared ones is no class without reals."""
     touch(cat.parent, "dog/1_fake/a.png")
     link(cat.parent / "dog/0_real", "../cat/0_real")
-    found = [*(f"cat/{path}" for path in PLAIN), "dog/1_fake/a.png"]
+    found = [*(f"cat/{path}" for path in ORIGINAL), "dog/1_fake/a.png"]
     assert names(cat.parent) == found
     (cat.parent / "dog/0_real").unlink()
     link(cat.parent / "dog/0_real/photos", "../../cat/0_real")
@@ -147,7 +147,7 @@ def test_one_folder_under_both_labels_is_refused(
     if at == "1_fake":
         (cat / "1_fake").rename(cat.parent / "away")
     link(cat / at, target)
-    with pytest.raises(InputError, match=rf"{at}: is the folder 0_real, .* real and fake"):
+    with pytest.raises(UsageError, match=rf"{at}: is the folder 0_real, .* real and fake"):
         find_samples(str(cat))
     report = check(str(cat), quick=True)
     assert [f.paths for f in report.of("across_labels")] == [(f"{at}/", "0_real/")]
@@ -160,7 +160,7 @@ def test_a_test_set_that_leads_above_itself_is_none(
     link(cat.parent / "self", ".")
     assert list(find_testsets(str(cat.parent))) == ["cat"]
     assert "1 linked folder" in capsys.readouterr().err
-    assert list(everything(str(cat.parent))) == ["cat"]
+    assert list(find_all_sets(str(cat.parent))) == ["cat"]
     assert [row.set for row in check(str(cat.parent), quick=True).rows] == ["cat"]
 
 
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_listed_is_named(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", forbidden)
-    with pytest.raises(InputError, match=r"1_fake.*cannot be listed .Permission denied"):
+    with pytest.raises(UsageError, match=r"1_fake.*cannot be listed .Permission denied"):
         find_samples(str(cat))
 
 
@@ -217,7 +217,7 @@ def test_what_is_no_file_is_no_image(
     cat: pathlib.Path, make: Callable[[pathlib.Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(cat / "0_real/odd.png")
-    assert names(cat) == PLAIN
+    assert names(cat) == ORIGINAL
     assert (
         "1 pipe, socket or device was left out; the first: 0_real/odd.png"
         in capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_what_is_no_file_is_no_image(
 
 def test_a_folder_is_no_image(cat: pathlib.Path) -> None:
     (cat / "0_real/folder.png").mkdir()
-    assert names(cat) == PLAIN
+    assert names(cat) == ORIGINAL
     with pytest.raises(UnreadableImage, match="is no regular file"):
         open_image(str(cat / "0_real/folder.png"))
 
@@ -247,7 +247,7 @@ def test_reading_and_decoding_are_two(cat: pathlib.Path, monkeypatch: pytest.Mon
         decode(content, path, 1599)
     with pytest.raises(UnreadableImage, match=r"real\.png: cannot be read as an image"):
         decode(b"no image", path)
-    monkeypatch.setattr("data.images.MOST_BYTES", 10)
+    monkeypatch.setattr("data.images.MAX_BYTES", 10)
     with pytest.raises(UnreadableImage, match="bytes, more than"):
         read_file(path)
 
@@ -345,7 +345,7 @@ def test_other_endings_are_counted_and_named(
     cat: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     touch(cat, "0_real/a.HEIC2", "1_fake/b.heic2", "1_fake/c.mov", "1_fake/noending")
-    assert names(cat) == PLAIN
+    assert names(cat) == ORIGINAL
     told = capsys.readouterr().err
     assert "4 files with other endings were left out: .heic2 (2), .mov (1), none (1)" in told
     assert told.count("\n") == 1
@@ -356,7 +356,7 @@ def test_side_files_and_hidden_ones_are_not_worth_a_word(
 ) -> None:
     touch(cat, "0_real/Thumbs.db", "0_real/._a.png", "0_real/.DS_Store", "0_real/list.TXT")
     touch(cat, "0_real/meta.json", "1_fake/prompts.csv", "readme.md", "beside.zip", ".git/x.heic")
-    assert names(cat) == PLAIN
+    assert names(cat) == ORIGINAL
     assert capsys.readouterr().err == ""
 
 

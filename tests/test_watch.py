@@ -98,7 +98,7 @@ def test_a_stop_between_two_looks_is_seen_at_the_next_one(
     toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training.watch, "SECONDS", 1e9)
-    steps, original = 0, train.normalise
+    steps, original = 0, train.normalize
 
     def interrupt(images: torch.Tensor) -> torch.Tensor:
         nonlocal steps
@@ -107,7 +107,7 @@ def test_a_stop_between_two_looks_is_seen_at_the_next_one(
             os.kill(os.getpid(), signal.SIGINT)
         return original(images)
 
-    monkeypatch.setattr(train, "normalise", interrupt)
+    monkeypatch.setattr(train, "normalize", interrupt)
     with pytest.raises(errors.Interrupted, match="saved after 5 steps"):
         run_training(toy, tmp_path, "--loss_freq", 5, "--batch_size", 2, "--niter", 1)
     assert load(tmp_path / "run")["progress"]["step"] == 5

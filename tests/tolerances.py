@@ -39,7 +39,7 @@ def assert_as_exact(ours: Numbers, plain: Numbers, exact: Numbers, factor: float
 
 
 def exact_logits(network: nn.Module, images: Tensor) -> Tensor:
-    """(N, 1) logits of normalised images in float64; the network stays as it is, in its mode."""
+    """(N, 1) logits of normalized images in float64; the network stays as it is, in its mode."""
     dtype = next(network.parameters()).dtype
     try:
         with torch.no_grad():

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from data.images import UnreadableImage
 from data.samples import LABELS, SPLITS, Samples, partner_of
-from data.sources import everything
+from data.sources import find_all_sets
 from data.testsets import paper_order
 from data.unreadable import tell_unreadable
 from evaluation.metrics import Labels
@@ -106,7 +106,7 @@ def main() -> int:
     """Audit as the command line says; return 1 where a file could not be read."""
     options = parse(AuditOptions)
     dataroot = options.dataroot[0] if options.dataroot else ""
-    sets = everything(dataroot, options.split, options.real, options.fake, options.val_fraction)
+    sets = find_all_sets(dataroot, options.split, options.real, options.fake, options.val_fraction)
     name = os.path.basename(os.path.abspath(dataroot or options.fake[0]))
     out = options.out or os.path.join("results", f"audit-{name}")
     audited = [

@@ -21,7 +21,7 @@ from tools.released.hub import (
     told,
 )
 from util.console import warn
-from util.errors import InputError, Interrupted, WorkError, run
+from util.errors import Interrupted, UsageError, WorkError, run
 from util.files import atomic_write, sha256
 
 HERE = Path(__file__).parent / "released"
@@ -37,7 +37,7 @@ REFERENCE = "https://github.com/PeterWang512/CNNDetection"
 def get_split(name: str, options: DownloadOptions) -> None:
     """Fetch, check and unpack the test sets, the validation or the training images.
 
-    Raises InputError for want of disk space, before anything is fetched; WorkError as the hub,
+    Raises UsageError for want of disk space, before anything is fetched; WorkError as the hub,
     the network and the archives give reason to.
     """
     split = SPLITS[name]
@@ -67,7 +67,7 @@ def get_split(name: str, options: DownloadOptions) -> None:
 def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str) -> list[str]:
     """Fetch the archives `wanted` into `folder`, where they are not on this machine; check all.
 
-    Returns their paths. Raises InputError where the disk has no room for them and their contents.
+    Returns their paths. Raises UsageError where the disk has no room for them and their contents.
     """
     published = ask_hub(wanted)
     sizes = {archive: split.size / len(split.archives) for archive in wanted}
@@ -156,7 +156,7 @@ def get_weights(folder: str) -> None:
             part = fetch(f"{WEIGHTS_URL}/{address}", path, by_hand)
             try:
                 check_resnet50(part)
-            except InputError as error:
+            except UsageError as error:
                 aside = set_aside(part, path)
                 raise WorkError(f"{error}; it is now {aside}; {by_hand}") from error
             os.replace(part, path)
@@ -168,7 +168,7 @@ def get_weights(folder: str) -> None:
 
 
 def check_resnet50(path: str) -> None:
-    """Raise InputError unless `path` holds weights of resnet50 with one output, to the key.
+    """Raise UsageError unless `path` holds weights of resnet50 with one output, to the key.
 
     The layouts are those of networks/weights.py, which folder this one may not import.
     """
@@ -188,7 +188,7 @@ def check_resnet50(path: str) -> None:
     ]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise InputError(f"{path}: no weights of resnet50 with one output: {wrong[0]}{more}")
+        raise UsageError(f"{path}: no weights of resnet50 with one output: {wrong[0]}{more}")
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from data.manifest_file import write_manifest
 from data.samples import SPLITS, Samples, class_of
-from data.sources import everything
+from data.sources import find_all_sets
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from util.console import say
-from util.errors import InputError, run
+from util.errors import UsageError, run
 
 
 def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
@@ -48,11 +48,11 @@ def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
 
 
 def write(options: ManifestOptions) -> None:
-    """Write the manifest that `options` ask for; raise InputError where it is there already."""
+    """Write the manifest that `options` ask for; raise UsageError where it is there already."""
     if os.path.exists(options.out) and not options.overwrite:
-        raise InputError(f"--out {options.out}: is there already; add --overwrite to replace it")
+        raise UsageError(f"--out {options.out}: is there already; add --overwrite to replace it")
     dataroot = options.dataroot[0] if options.dataroot else ""
-    sets = everything(dataroot, options.split, options.real, options.fake, options.val_fraction)
+    sets = find_all_sets(dataroot, options.split, options.real, options.fake, options.val_fraction)
     count = write_manifest(options.out, rows(sets, os.path.dirname(options.out) or "."))
     say(f"{options.out}: {count:,} images in {len(sets)} sets")
 

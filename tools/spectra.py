@@ -27,8 +27,8 @@ from options.parse import parse
 from options.spectra_options import SpectraOptions
 from tools.spectra_figure import LABELS, spectra_figure
 from util.drawing import save_drawing
-from util.errors import InputError, one_line, run
-from util.processes import mapped
+from util.errors import UsageError, one_line, run
+from util.processes import parallel_map
 
 Plane = npt.NDArray[np.float64]
 Group = tuple[str, int]  # test set, label
@@ -127,7 +127,7 @@ def sum_groups(
     total = sum(map(len, groups.values()))
     with tqdm(total=total, desc="spectra", unit="image", leave=False) as bar:
         task = functools.partial(sum_spectra, size=size)
-        results = mapped(task, [chunk for _, chunk in chunks], processes, "--num_threads")
+        results = parallel_map(task, [chunk for _, chunk in chunks], processes, "--num_threads")
         for (group, chunk), sums in zip(chunks, results, strict=True):
             totals[group] = added(totals[group], sums) if group in totals else sums
             bar.update(len(chunk))
@@ -138,7 +138,7 @@ def choose_images(
     root: str, testsets: Sequence[str], most: int, seed: int
 ) -> tuple[dict[Group, list[str]], dict[Group, int]]:
     """Up to `most` image files of each label of each test set, in the paper's order, and of how
-    many these are. Raises InputError as `find_testsets` does.
+    many these are. Raises UsageError as `find_testsets` does.
     """
     found = find_testsets(root, testsets)
     chosen: dict[Group, list[str]] = {}
@@ -155,7 +155,7 @@ def choose_images(
 
 
 def check_size(groups: Mapping[Group, Sequence[str]], size: int) -> None:
-    """Raise InputError where a test set's images are all smaller than `size`."""
+    """Raise UsageError where a test set's images are all smaller than `size`."""
     largest: dict[str, int] = {}
     for (name, _), paths in groups.items():
         for path in paths:
@@ -163,7 +163,7 @@ def check_size(groups: Mapping[Group, Sequence[str]], size: int) -> None:
                 break
             largest[name] = max(largest.get(name, 0), min(image_size(path)))
     if wrong := {name: side for name, side in largest.items() if 0 < side < size}:
-        raise InputError(
+        raise UsageError(
             f"--size {size} is larger than every image of {', '.join(wrong)};"
             f" the largest that fits is {min(wrong.values())}"
         )

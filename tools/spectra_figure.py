@@ -19,9 +19,9 @@ KINDS = (  # in the order of the fields of spectra.Spectra
     "(a) Magnitude of the mean spectrum: what has the same phase in every image",
     "(b) Mean of the magnitudes: periodic traces, whatever their phase",
 )
-MOST_COLUMNS = 7
+MAX_COLUMNS = 7
 PANEL = 1.8  # inches: 234 pixels of the PNG
-MOST_PIXELS = 232  # of a panel: with more, single frequencies would vanish as it is drawn
+MAX_PIXELS = 232  # of a panel: with more, single frequencies would vanish as it is drawn
 
 
 def spectra_figure(spectra: Mapping[str, Sequence[Sequence[Plane] | None]]) -> Figure:
@@ -29,7 +29,7 @@ def spectra_figure(spectra: Mapping[str, Sequence[Sequence[Plane] | None]]) -> F
     of the one kind, then of the other; in several bands where there are more than seven sets.
     """
     names = list(spectra)
-    bands = math.ceil(len(names) / MOST_COLUMNS)
+    bands = math.ceil(len(names) / MAX_COLUMNS)
     columns = math.ceil(len(names) / bands)
     width = max(columns * PANEL + 0.4, 5.5)
     figure = Figure((width, bands * len(KINDS) * 2.25 * PANEL + 0.8), layout="constrained")
@@ -76,8 +76,8 @@ def _draw_pairs(
 
 
 def _shrunk(plane: Plane) -> Plane:
-    """At most MOST_PIXELS a side: the largest of each block, for a trace is one bright pixel."""
-    block = math.ceil(len(plane) / MOST_PIXELS)
+    """At most MAX_PIXELS a side: the largest of each block, for a trace is one bright pixel."""
+    block = math.ceil(len(plane) / MAX_PIXELS)
     edges = np.arange(0, len(plane), block)
     shrunk: Plane = np.maximum.reduceat(np.maximum.reduceat(plane, edges, 0), edges, 1)
     return shrunk

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 
 from data.manifest_file import read_manifest, refuse_stale
-from data.sources import everything
+from data.sources import find_all_sets
 from data.testsets import ORDER, benchmark_note, paper_order
 from options.machine import MAX_PIXELS
 from options.parse import parse
@@ -16,7 +16,7 @@ from tools.checks.findings import FAULTS, Content, Finding, Report, Row
 from tools.checks.inventory import Group, Inventory, inventory_of, take_inventory
 from tools.checks.verify_report import as_text, save, shown
 from tools.released import counts
-from util.errors import InputError, run
+from util.errors import UsageError, run
 
 
 def check(
@@ -31,15 +31,15 @@ def check(
     val_fraction: float = 0.1,
 ) -> Report:
     """Check the sets of `root`, or those `wanted`. `quick`: names and counts alone; by 0
-    processes: in this one. The others as in data/sources.py. Raises InputError
+    processes: in this one. The others as in data/sources.py. Raises UsageError
     where there is nothing to check.
     """
     if os.path.isfile(root):
         refuse_stale(read_manifest(root), every=1)
     if split or real or fakes or os.path.isfile(root):
-        sets = everything(root, split, real, fakes, val_fraction)
+        sets = find_all_sets(root, split, real, fakes, val_fraction)
         if lost := sorted(set(wanted) - {name.removeprefix("test/") for name in sets}):
-            raise InputError(f"--sets: no set {lost[0]} in {root}; it holds {', '.join(sets)}")
+            raise UsageError(f"--sets: no set {lost[0]} in {root}; it holds {', '.join(sets)}")
         chosen = [name for name in sets if not wanted or name.removeprefix("test/") in wanted]
         inventory = inventory_of({name: sets[name] for name in chosen})
     else:
@@ -211,7 +211,7 @@ def _default_prefix(root: str) -> str:
     name = os.path.basename(os.path.abspath(root)) or "root"
     prefix = os.path.join("results", f"verify-{name}", "verify")
     if os.path.realpath(prefix).startswith(os.path.join(os.path.realpath(root), "")):
-        raise InputError(
+        raise UsageError(
             f"--out is needed: the reports would be written into {root}; or start in another folder"
         )
     return prefix

@@ -14,7 +14,7 @@ from data.loaders import Batch
 from data.samples import Samples
 from evaluation.metrics import measure
 from networks.device import autocast
-from networks.normalise import normalise
+from networks.normalize import normalize
 from networks.predict import predict, progress_bar
 from training import run_folder
 from training.logs import TensorBoard, write_history
@@ -56,7 +56,7 @@ def stop_if_not_sound(
     modes = [(module, module.training) for module in network.modules()]
     network.eval()  # in which nothing is drawn, and batch norm's statistics stay
     with torch.inference_mode(), autocast(device, precision):
-        logits = network(normalise(images)).float()
+        logits = network(normalize(images)).float()
     for module, mode in modes:
         module.training = mode
     if not torch.isfinite(logits).all():

@@ -14,7 +14,7 @@ from training import run_folder
 from training.logs import TensorBoard, write_history
 from training.state import Progress, TrainingState
 from util import distributed
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def describe_labels(labels: Any) -> str:  # noqa: ANN401
@@ -44,9 +44,9 @@ def made_from(
     }
 
 
-def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
+def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
     """Make the run's folder ready and, where a run in it goes on, take its state from there;
-    return whether one does. Raises InputError where it cannot go on as it was.
+    return whether one does. Raises UsageError where it cannot go on as it was.
     """
     found = None
     if distributed.is_main():
@@ -57,7 +57,7 @@ def take_up(folder: str, options: TrainOptions, state: TrainingState) -> bool:
             allowed = options.allow_changes
             run_folder.refuse_changes(folder, before, now, may_change(options), allowed)
             if options.testroots and before.get("init", now["init"]) != now["init"]:
-                raise InputError(
+                raise UsageError(
                     f"--init {options.init}: holds other weights than those that {folder} was"
                     " started from, with which --testroots compares"
                 )

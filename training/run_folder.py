@@ -18,7 +18,7 @@ from typing import Any
 from training import run_lock
 from util.checkpoint import read_checkpoint
 from util.console import warn
-from util.errors import InputError
+from util.errors import UsageError
 from util.files import atomic_write
 from util.machine import versions
 
@@ -41,10 +41,10 @@ def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
     """Make the folder ready and lock it (`training.run_lock`).
 
     A run that is there is continued or replaced only when asked. Replacing removes what a run
-    writes (OWN_FILES) and nothing else. Raises InputError otherwise.
+    writes (OWN_FILES) and nothing else. Raises UsageError otherwise.
     """
     if own_files(folder) and not (continue_run or overwrite):
-        raise InputError(
+        raise UsageError(
             f"--name: {folder} holds a run already; add --continue_train to go on with it,"
             " --overwrite to replace it, or choose another name"
         )
@@ -58,10 +58,10 @@ def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
 
 
 def refuse_to_remove(folder: str, weights: str) -> None:
-    """Raise InputError where replacing the run would remove the `weights` that it starts from."""
+    """Raise UsageError where replacing the run would remove the `weights` that it starts from."""
     for path in own_files(folder):
         if path.is_file() and os.path.exists(weights) and path.samefile(weights):
-            raise InputError(
+            raise UsageError(
                 f"--init {weights} is a file of the run that --overwrite removes; copy it first, or"
                 " choose another --name"
             )
@@ -77,7 +77,7 @@ def read_latest(folder: str) -> tuple[str, dict[str, Any]] | None:
 
     It is the latest or, where that is lost, or damaged by a failing disk (a kill leaves it whole),
     the one before, or else the newest of the others: each holds everything that resumes. Raises
-    InputError where none can be read.
+    UsageError where none can be read.
     """
     names = [LATEST, PREVIOUS]
     kept = pathlib.Path(folder).glob("model_epoch_*.pth")
@@ -86,18 +86,18 @@ def read_latest(folder: str) -> tuple[str, dict[str, Any]] | None:
     paths = [os.path.join(folder, name) for name in (*names, *(path.name for path in others))]
     if not any(map(os.path.exists, paths)):
         return None
-    problem: InputError | None = None
+    problem: UsageError | None = None
     for path in paths:
         try:
             checkpoint = read_checkpoint(path)
-        except InputError as error:
+        except UsageError as error:
             problem = problem or error
             continue
         if problem:
             which = "the one before it" if path == paths[1] else "the newest that can be read"
             warn(f"{problem}; going on from {which}, {path}")
         return path, checkpoint
-    raise problem or InputError(f"{folder}: holds no checkpoint")
+    raise problem or UsageError(f"{folder}: holds no checkpoint")
 
 
 def last_good(folder: str) -> str:
@@ -113,7 +113,7 @@ def refuse_changes(
     may_change: set[str],
     allowed: Sequence[str],
 ) -> None:
-    """Raise InputError where a run would be continued with something else than it was made from:
+    """Raise UsageError where a run would be continued with something else than it was made from:
     "options" but for those that `may_change`, and what else can be `allowed` by its name, "data"
     and "processes". What only rounds otherwise, "machine", is told.
 
@@ -127,7 +127,7 @@ def refuse_changes(
     differ = [k for k in wanted if k not in may_change and old.get(k, wanted[k]) != wanted[k]]
     if differ:
         told = ", ".join(f"--{k} was {old[k]}, is {wanted[k]}" for k in differ)
-        raise InputError(f"{folder}: cannot be continued with other options: {told}")
+        raise UsageError(f"{folder}: cannot be continued with other options: {told}")
     refused = []
     for kind in ("data", "processes", "machine"):
         was = before.get(kind, {})
@@ -141,7 +141,7 @@ def refuse_changes(
     if refused:
         told = "; ".join(changes for _, changes in refused)
         names = ",".join(kind for kind, _ in refused)
-        raise InputError(
+        raise UsageError(
             f"{folder}: the run was made from something else: {told}; restore that, or add"
             f" --allow_changes {names} to go on knowingly"
         )

@@ -9,7 +9,7 @@ import platform
 from typing import Any
 
 from util.console import warn
-from util.errors import InputError
+from util.errors import UsageError
 
 NAME = "lock.json"
 
@@ -17,7 +17,7 @@ NAME = "lock.json"
 def acquire(folder: str) -> None:
     """Write the lock file. One whose process is dead is taken over, with a word.
 
-    Raises InputError that names the file where another process has it, or where nobody here can
+    Raises UsageError that names the file where another process has it, or where nobody here can
     tell, as it was made on another machine.
     """
     path, mine = os.path.join(folder, NAME), _owner()
@@ -61,12 +61,12 @@ def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
         pid = other.get("process")
         alive = isinstance(pid, int) and pid != os.getpid() and _started(pid)
         if alive and alive == other.get("started"):
-            raise InputError(f"{path}: process {pid} is at work on this run; wait for it to end")
+            raise UsageError(f"{path}: process {pid} is at work on this run; wait for it to end")
         warn(f"{path}: process {pid}, which was at work on this run, is dead; taking over")
     elif mine["job"] and other.get("job") == mine["job"]:  # requeued: SLURM runs a job once
         warn(f"{path}: this job was at work on this run on {other['host']}; taking over")
     else:
-        raise InputError(
+        raise UsageError(
             f"{path}: a process on {other.get('host', 'an unknown machine')} may be at work on this"
             " run; if it is not, remove this file"
         )

@@ -15,7 +15,7 @@ REFERENCE_GAINS = (0.001, 0.002)  # asked for at the first rate, and at every la
 
 def plateau(optimizer: Optimizer, bad_epochs: int) -> ReduceLROnPlateau:
     """Wang et al. 2020: after `bad_epochs` epochs none of which beats the best accuracy by 0.001,
-    a tenth of the rate. Step it with the validation accuracy (a fraction) after each epoch.
+    a tenth of the rate. Transform it with the validation accuracy (a fraction) after each epoch.
     """
     return ReduceLROnPlateau(
         optimizer,
@@ -32,7 +32,7 @@ class ReferencePlateau:
     bad where its accuracy is less than the best one plus 0.001 (so that a gain of exactly that
     counts), and after a drop of the rate the best is forgotten and 0.002 is asked for.
 
-    Step it with the validation accuracy (a fraction) after each epoch.
+    Transform it with the validation accuracy (a fraction) after each epoch.
     """
 
     def __init__(self, optimizer: Optimizer, bad_epochs: int) -> None:
@@ -72,7 +72,7 @@ def one_cycle(optimizer: Optimizer, total_steps: int) -> OneCycleLR:
     """Smith and Topin 2017: up to the rate that the optimiser has, over three tenths of the steps,
     then down to nearly zero.
 
-    Momentum stays as it is. Step it after each optimiser step.
+    Momentum stays as it is. Transform it after each optimiser step.
     """
     peaks = [group["lr"] for group in optimizer.param_groups]
     return OneCycleLR(optimizer, peaks, total_steps=total_steps, cycle_momentum=False)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 
 from data.contents import ContentRecord
-from util.errors import InputError
+from util.errors import UsageError
 
 
 @dataclasses.dataclass
@@ -88,14 +88,14 @@ class TrainingState:
         return state
 
     def resume(self, checkpoint: dict[str, Any], path: str) -> None:
-        """Take everything back from a `checkpoint`, which was read from `path`; raise InputError
+        """Take everything back from a `checkpoint`, which was read from `path`; raise UsageError
         where it is none of such a run.
         """
         try:
             self._take(checkpoint)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             first = str(error).strip().partition("\n")[0]
-            raise InputError(
+            raise UsageError(
                 f"{path}: is no checkpoint that this run can go on from ({type(error).__name__}:"
                 f" {first}); to start from its weights, give them to --init under another --name"
             ) from error

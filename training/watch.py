@@ -19,7 +19,7 @@ from util import distributed
 from util.errors import WorkError
 
 SECONDS = 1.0  # between two looks, about: what a signal to stop may wait, besides one step
-MOST_NAMED = 4  # files in an error about a batch
+MAX_NAMED = 4  # files in an error about a batch
 
 
 class Watch:
@@ -63,8 +63,8 @@ class Watch:
 
     def _stop_if_not_finite(self, loss: float, indices: Sequence[int], steps: int) -> None:
         if not math.isfinite(loss):
-            names = ", ".join(self.samples.path(index) for index in indices[:MOST_NAMED])
-            more = len(indices) - MOST_NAMED
+            names = ", ".join(self.samples.path(index) for index in indices[:MAX_NAMED])
+            more = len(indices) - MAX_NAMED
             raise WorkError(
                 f"the loss is {loss} after {steps} steps, on {names}"
                 f"{f' and {more} more' if more > 0 else ''}; {run_folder.last_good(self.folder)}."

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 from util.files import atomic_write
 from util.interrupt import worker_ends_later
 
@@ -76,22 +76,22 @@ def _keep(path: str, previous: str) -> None:
 def read_checkpoint(path: str) -> dict[str, Any]:
     """Read the dict in `path`, on the CPU. Code in it is never run (`weights_only=True`).
 
-    Raises InputError where there is no such file, or it holds anything but a dict of plain
+    Raises UsageError where there is no such file, or it holds anything but a dict of plain
     values and tensors.
     """
     if not os.path.isfile(path):
-        raise InputError(f"{path}: no such weights file")
+        raise UsageError(f"{path}: no such weights file")
     try:
         with warnings.catch_warnings():  # what torch remarks on odd pickles is in the error below
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(
+        raise UsageError(
             f"{path}: refused: it is no PyTorch file of tensors and plain values"
             " (a file that would run code is never loaded)"
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a PyTorch file, or damaged, or cut short") from error
+        raise UsageError(f"{path}: not a PyTorch file, or damaged, or cut short") from error
     if not isinstance(state, dict):
-        raise InputError(f"{path}: holds a {type(state).__name__}, not a dict of weights")
+        raise UsageError(f"{path}: holds a {type(state).__name__}, not a dict of weights")
     return state

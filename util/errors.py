@@ -11,7 +11,7 @@ from collections.abc import Callable
 from util.interrupt import hear_no_more_of_workers
 
 
-class InputError(Exception):
+class UsageError(Exception):
     """Wrong usage or input. The message is one line: what is wrong, where, and what to do."""
 
 
@@ -62,9 +62,9 @@ def run(main: Callable[[], int | None]) -> None:
         finally:  # torch's handler would tell of a killed worker once more, as we leave
             hear_no_more_of_workers()
         sys.exit(code)
-    except (InputError, WorkError) as error:
+    except (UsageError, WorkError) as error:
         print(f"{program}: error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except Interrupted as error:
         print(f"{program}: stopped: {one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)

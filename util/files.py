@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 
 
 @contextlib.contextmanager
@@ -124,10 +124,10 @@ def wrong_separator(header: Sequence[str]) -> str:
 @contextlib.contextmanager
 def open_csv(path: str) -> Iterator[IO[str]]:
     """Open a CSV file (or JSON lines) to be read, as `atomic_write` writes text; a byte order mark,
-    as Excel sets it, is no part of it. Raises InputError where it is UTF-16.
+    as Excel sets it, is no part of it. Raises UsageError where it is UTF-16.
     """
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         if file.read(2) in ("\udcff\udcfe", "\udcfe\udcff"):
-            raise InputError(f"{path}: is UTF-16; save it as CSV UTF-8")
+            raise UsageError(f"{path}: is UTF-16; save it as CSV UTF-8")
         file.seek(0)
         yield file

@@ -17,7 +17,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def mapped(
+def parallel_map(
     function: Callable[[Task], Result], tasks: Sequence[Task], processes: int, flag: str
 ) -> Iterator[Result]:
     """Yield the results in the order of the tasks; by 0 processes: computed in this one.

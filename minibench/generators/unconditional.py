@@ -115,7 +115,7 @@ class StyleGAN(Generator):
 
 
 class ModulatedConv(nn.Module):
-    """Convolution whose weights are scaled by the style, then normalised (Karras et al., 2020).
+    """Convolution whose weights are scaled by the style, then normalized (Karras et al., 2020).
 
     Scaling the input and the output by image is the same sum, and cheaper on a CPU than one
     set of weights per image.

@@ -21,7 +21,7 @@ Folds = npt.NDArray[np.int64]  # (N,) in which fold an image is held out
 Learn = Callable[[Numbers, Labels, Numbers], Numbers]  # known columns, their labels, new -> scores
 
 FEWEST = 10  # of each label; with fewer, chance alone is as good as a cue
-MOST_FOLDS = 5
+MAX_FOLDS = 5
 LEAF = 5  # images that a model's rule must rest on, at least
 ALL = "all"  # the cues together
 
@@ -39,7 +39,7 @@ NOTHING = Told(math.nan, math.nan)
 def number_of_folds(labels: Labels) -> int:
     """Five, or fewer of a small set; 0 where there are too few images of a label."""
     smallest = min(int(np.sum(labels == 0)), int(np.sum(labels == 1)))
-    return min(MOST_FOLDS, smallest // 5) if smallest >= FEWEST else 0
+    return min(MAX_FOLDS, smallest // 5) if smallest >= FEWEST else 0
 
 
 def make_folds(names: Sequence[str], labels: Labels, seed: int) -> Folds:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from data.images import FORMATS, UnreadableImage, open_image, read_header
 from options.machine import MAX_PIXELS
 from tools.checks.inventory import Inventory
-from util.processes import mapped
+from util.processes import parallel_map
 
 CHUNK_IMAGES, CHUNK_BYTES = 64, 1 << 26  # a worker's task ends at either: images differ in size
 
@@ -91,7 +91,7 @@ def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXE
     chunks = list(chunks_of(inventory))
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
     task = functools.partial(look, max_pixels=max_pixels)
-    results = mapped(task, chunks, processes, "--processes")
+    results = parallel_map(task, chunks, processes, "--processes")
     with tqdm(total=inventory.images(), desc="checking", unit="image", leave=False) as bar:
         for chunk, seen in zip(chunks, results, strict=True):
             total = totals[chunk.group]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from data.samples import Samples, both_ways, class_of, label_of, set_folders
 from data.walk import LABELS, TWICE, list_files, subfolders, tell_left_out
-from util.errors import InputError
+from util.errors import UsageError
 
 
 class Group(NamedTuple):
@@ -43,15 +43,15 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
     """List all files of the sets of `root`, or of those `wanted`.
 
     `known` names test sets: where `root` is called as one of them, or train or val, its folders are
-    taken for classes. Raises InputError where there are no images, or for a wanted set that is
+    taken for classes. Raises UsageError where there are no images, or for a wanted set that is
     neither there nor known.
     """
     if not os.path.isdir(root):
-        raise InputError(f"{root}: no such folder")
+        raise UsageError(f"{root}: no such folder")
     sets = set_folders(root, known)
     bare = {name.removeprefix("test/") for name in sets}
     if lost := [name for name in wanted if name not in {*bare, *known, "train", "val"}]:
-        raise InputError(
+        raise UsageError(
             f"--sets: no set {', '.join(lost)} in {root}; it holds {', '.join(sets) or 'none'}"
         )
     if wanted:
@@ -63,7 +63,7 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
         _list(inventory, "", "", tuple(sets.values()))  # what lies beside the sets
     inventory.groups.sort(key=lambda group: group.prefix)
     if not inventory.groups:
-        raise InputError(
+        raise UsageError(
             f"{root}: no images in folders 0_real and 1_fake; it holds"
             f" {', '.join(subfolders(root)[:20]) or 'no folders'}"
         )

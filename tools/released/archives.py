@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tools.released.fetch import BLOCK, require_space
 from tools.released.members import Archive, Member, members_of, placed
 from tools.released.volumes import Joined
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 
 CLUSTER = 4096  # bytes: what a small file takes on most file systems
 DAMAGED = (ArchiveError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
@@ -40,7 +40,7 @@ def unpack(volumes: Sequence[str], target: str, known: Collection[str]) -> Unpac
 
     A top folder that all files share is left out, unless it is one of `known`. Files that are
     there with the archive's size and CRC stay, so that a second call goes on after an interrupt.
-    Raises InputError, before anything is written, for a member that is no plain file or leads
+    Raises UsageError, before anything is written, for a member that is no plain file or leads
     outside of `target`, for a file that is there with other content, and for want of disk space;
     WorkError where the archive is damaged or the disk refuses.
     """
@@ -68,7 +68,7 @@ def unpack(volumes: Sequence[str], target: str, known: Collection[str]) -> Unpac
 def _open(volumes: Sequence[str]) -> Iterator[Archive]:
     for path in volumes:
         if not os.path.isfile(path):
-            raise InputError(f"{path}: no such volume; fetch it first")
+            raise UsageError(f"{path}: no such volume; fetch it first")
     if volumes[0].endswith(".zip"):
         with zipfile.ZipFile(volumes[0]) as archive:
             yield archive
@@ -91,7 +91,7 @@ def _missing(members: list[Member], target: str) -> list[Member]:
             different.append(path)
     if different:
         more = f" (and {len(different) - 1} more)" if len(different) > 1 else ""
-        raise InputError(
+        raise UsageError(
             f"{different[0]}{more} is there with other content than in the archive; nothing is"
             " overwritten: move it away, then run again"
         )

@@ -14,7 +14,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from util.errors import InputError, WorkError
+from util.errors import UsageError, WorkError
 
 ATTEMPTS = 5  # in a row that bring nothing
 PAUSE = 2.0  # seconds before the second attempt, twice as long before each further one
@@ -135,7 +135,7 @@ def amount(size: float) -> str:
 
 
 def require_space(folder: str, needed: float, what: str) -> None:
-    """Raise InputError where the disk of `folder`, which may not exist yet, has no `needed` bytes
+    """Raise UsageError where the disk of `folder`, which may not exist yet, has no `needed` bytes
     free.
     """
     existing = os.path.abspath(folder)
@@ -143,7 +143,7 @@ def require_space(folder: str, needed: float, what: str) -> None:
         existing = os.path.dirname(existing)
     free = shutil.disk_usage(existing).free
     if free < needed:
-        raise InputError(
+        raise UsageError(
             f"{folder}: {what} needs {amount(needed)}, and {amount(free)} are free;"
             " make room, or name a folder on another disk"
         )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import py7zr
 
 from data.samples import LABELS
-from util.errors import InputError
+from util.errors import UsageError
 
 Archive = zipfile.ZipFile | py7zr.SevenZipFile
 JUNK = {"__MACOSX", ".DS_Store"}  # of macOS; beside the images they would hide a common top folder
@@ -32,7 +32,7 @@ class Member(NamedTuple):
 def members_of(archive: Archive) -> list[Member]:
     """The files of an archive, each with its name as path; folders are left out.
 
-    Raises InputError for anything that is no plain file, or that leads outside of a folder.
+    Raises UsageError for anything that is no plain file, or that leads outside of a folder.
     """
     return _list_zip(archive) if isinstance(archive, zipfile.ZipFile) else _list_7z(archive)
 
@@ -43,7 +43,7 @@ def _list_zip(archive: zipfile.ZipFile) -> list[Member]:
         kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the zip was made on Windows
         _refuse(info.orig_filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
         if info.flag_bits & 1:
-            raise InputError(f"refused: {info.filename!r} in the archive is encrypted")
+            raise UsageError(f"refused: {info.filename!r} in the archive is encrypted")
         if not info.is_dir():
             members.append(Member(info.filename, info.filename, info.file_size, info.CRC))
     return members
@@ -63,11 +63,11 @@ def _list_7z(archive: py7zr.SevenZipFile) -> list[Member]:
 def _refuse(name: str, is_plain: bool) -> None:
     parts = name.split("/")
     if not is_plain:
-        raise InputError(f"refused: {name!r} in the archive is a link or a device, no file")
+        raise UsageError(f"refused: {name!r} in the archive is a link or a device, no file")
     outside = parts[0] == "" or ".." in parts or re.match("[A-Za-z]:", name)
     # a backslash separates folders on Windows, where a colon opens a drive or a hidden stream
     if outside or "\\" in name or "\0" in name or (os.name == "nt" and ":" in name):
-        raise InputError(f"refused: {name!r} in the archive leads outside of the folder")
+        raise UsageError(f"refused: {name!r} in the archive leads outside of the folder")
 
 
 def placed(members: list[Member], known: Collection[str]) -> list[Member]:
@@ -87,5 +87,5 @@ def placed(members: list[Member], known: Collection[str]) -> list[Member]:
     result = [m._replace(path="/".join(path)) for m, path in paths]
     names = Counter(m.path for m in result)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"refused: the archive holds {twice[0]!r} twice")
+        raise UsageError(f"refused: the archive holds {twice[0]!r} twice")
     return result

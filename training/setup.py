@@ -11,14 +11,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Pool, find_pairs, make_pools
-from data.samples import at_most, joined
+from data.samples import concat, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.create import NETWORKS
 from options.train_options import TrainOptions
 from training import schedule
 from training.state import TrainingState
-from util.errors import InputError
+from util.errors import UsageError
 
 
 def build_datasets(
@@ -38,11 +38,11 @@ def build_datasets(
     train_steps = train_transform(load_size, crop_size, interpolation, blur, jpeg, flip)
     val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
     if options.max_images:
-        train_samples = at_most(train_samples, options.max_images, options.seed)
+        train_samples = subsample(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
     if options.replay_root:
         old = replayed_images(options.replay_root, splits, train_samples, val_samples)
-        train_samples = joined(train_samples, old)
+        train_samples = concat(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
     pools = make_pools(
         train_samples.labels,
@@ -59,7 +59,7 @@ def build_datasets(
 
 def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:
     """The optimiser, its schedule over `span` steps, the gradient scaler of fp16, and the average
-    of the weights, if asked for. Raises InputError where the schedule ends before it begins.
+    of the weights, if asked for. Raises UsageError where the schedule ends before it begins.
     """
     common: dict[str, Any] = {
         "lr": options.lr,
@@ -82,7 +82,7 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
     else:
         rate = schedule.plateau(optimizer, options.earlystop_epoch)
     if options.schedule != "onecycle" and schedule.plateau_ended(optimizer):
-        raise InputError(
+        raise UsageError(
             f"--lr {optimizer.param_groups[0]['lr']:g} is below {schedule.MIN_RATE:g}, where"
             f" --schedule {options.schedule} ends: nothing would be trained"
         )
