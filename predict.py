@@ -16,16 +16,11 @@ import numpy as np
 from data.images import UnreadableImage
 from data.samples import find_images
 from data.unreadable import tell_unreadable
+from evaluation.predict import progress_bar
 from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Scorer, image_scorer
+from evaluation.scoring import image_scorer
 from evaluation.thresholds import Calibration, read_calibration
-from networks.create import create_trained
-from networks.device import choose_device
-from networks.fit import refuse_what_does_not_fit
-from networks.inference import for_inference
-from networks.predict import progress_bar
-from networks.weights import read_weights
 from util import errors
 from util.console import warn
 from util.files import csv_writer, sha256
@@ -37,30 +32,28 @@ Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
-    device = choose_device(options.device, options.tf32)
+    # the images, the detector, and how each image becomes a logit
     samples = find_images(options.paths, options.recursive)
-    weights = read_weights(options.model_path)
-    arch = options.arch or weights.arch
-    crop_size = None if options.no_crop else options.cropSize or weights.crop_size
-    refuse_what_does_not_fit(arch, crop_size)
-    if weights.crop_size not in (None, crop_size):
+    detector = load_detector(
+        options.model_path,
+        arch=options.arch,
+        device=options.device,
+        precision=options.precision,
+        tf32=options.tf32,
+        compile=options.compile,
+    )
+    trained_on = detector.input.size
+    crop_size = None if options.no_crop else options.cropSize or trained_on
+    detector.check_size(crop_size)
+    if trained_on not in (None, crop_size):
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
-        warn(f"these weights were trained on crops of {weights.crop_size}; {scored} are scored")
-    verdict = verdict_of(options, crop_size) if options.threshold else None
-    network = create_trained(arch, weights).to(device)
+        warn(f"these weights were trained on crops of {trained_on}; {scored} are scored")
     protocol = ScoringProtocol(
         crop_size=crop_size, precision=options.precision, max_pixels=options.max_pixels
     )
-    scorer = Scorer(
-        for_inference(network, options.compile),
-        "",  # nothing is kept, so the weights need no name
-        arch,
-        device,
-        protocol,
-        options.batch_size,
-        options.max_batch_pixels,
-        options.num_threads,
-    )
+    verdict = verdict_of(options, crop_size) if options.threshold else None
+
+    # score slice by slice, and print
     columns = ["path", "probability", "logit"]
     columns += ["verdict"] if verdict else []
     columns += [] if options.skip_unreadable else ["error"]
@@ -68,7 +61,12 @@ def main(options: PredictOptions) -> int:
     unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
     score = image_scorer(
-        scorer, samples, [[]], lambda error: unreadable.update({error.path: error})
+        detector,
+        protocol,
+        Reading(options.batch_size, options.max_batch_pixels, options.num_threads),
+        samples=samples,
+        degradations=[[]],
+        on_error=lambda error: unreadable.update({error.path: error}),
     )
     with progress_bar(count, "images") as bar:
         for part in np.split(np.arange(count), range(SLICE, count, SLICE)):

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,13 +24,18 @@ from data.contents import ContentRecord
 from data.images import UnreadableImage
 from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
+from data.samples import Samples
+from data.sources import find_all_testsets
+from evaluation.protocol import ScoringProtocol
+from evaluation.scoring import Reading
+from networks.architectures import architecture
 from networks.create import create_network
+from networks.detector import as_detector, load_detector
 from networks.device import autocast, choose_device
 from networks.fit import refuse_what_does_not_fit, smallest_part
 from networks.freeze import freeze, frozen_part
 from networks.normalize import normalize
 from networks.weights import read_weights
-from report.before_after import before_after, find_all_testsets
 from training import run_folder, run_lock, schedule
 from training.epoch import (
     finish_epoch,
@@ -63,20 +68,7 @@ def main(options: TrainOptions) -> None:
     try:
         train(options, device, folder, init)
         if testsets and not options.dry_run:
-            before_after(
-                os.path.join(folder, "before_after"),
-                {"after": os.path.join(folder, run_folder.BEST), "before": options.init},
-                init,
-                testsets,
-                options.arch,
-                options.cropSize,
-                options.testroots[0],
-                device,
-                options.precision,
-                options.batch_size,
-                options.num_threads,
-                options.max_pixels,
-            )
+            compare(options, folder, init, testsets)
     finally:
         run_lock.release(folder)
     best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
@@ -84,6 +76,39 @@ def main(options: TrainOptions) -> None:
         scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
         say_next("eval.py", "--model_path", best, "--dataroot", scored)
     distributed.stop()
+
+
+def compare(options: TrainOptions, folder: str, init: str, testsets: Mapping[str, Samples]) -> None:
+    """Score `testsets` with the best weights and with those that training began from, which have
+    the hash `init`, and write what changed.
+    """
+    from report.before_after import before_after  # noqa: PLC0415 (matplotlib takes a second)
+
+    if sha256(options.init) != init:
+        raise errors.WorkError(
+            f"--init {options.init}: has changed since training began, so there is nothing to"
+            " compare with; put the old file back, and give the same command with --continue_train"
+        )
+    best = os.path.join(folder, run_folder.BEST)
+    before_after(
+        os.path.join(folder, "before_after"),
+        {
+            name: load_detector(
+                path,
+                arch=options.arch,
+                device=options.device,
+                precision=options.precision,
+                tf32=options.tf32,
+            )
+            for name, path in (("after", best), ("before", options.init))
+        },
+        testsets=testsets,
+        dataroot=options.testroots[0],
+        protocol=ScoringProtocol(
+            crop_size=options.cropSize, precision=options.precision, max_pixels=options.max_pixels
+        ),
+        reading=Reading(options.batch_size, num_workers=options.num_threads),
+    )
 
 
 def train(options: TrainOptions, device: torch.device, folder: str, init: str) -> None:
@@ -106,6 +131,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         say(f"{images}; {num_steps} steps an epoch, at most {span} in all")
         return
 
+    its = architecture(options.arch)
     network = create_network(options.arch, options.init).to(device)
     frozen = frozen_part(network, options.arch, options.freeze)
     freeze(frozen)
@@ -194,7 +220,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                 for number, (part, part_targets) in enumerate(parts, start=1):
                     with distributed.reducing(ddp, number == len(parts)):
                         with autocast(device, options.precision):
-                            logits = model(normalize(part))
+                            logits = model(normalize(part, its.mean, its.std))
                         loss = loss_function(logits.float().squeeze(1), part_targets)
                         loss = loss * (len(part) / len(images))
                         scaler.scale(loss).backward()
@@ -231,7 +257,13 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                     board.scalars("train", curves, progress.total_steps)
                     logged_step, logged_at = progress.total_steps, time.perf_counter()
                 if stopping or saves:
-                    stop_if_not_sound(network, part, device, options.precision, folder)
+                    stop_if_not_sound(
+                        network,
+                        part,
+                        arch=options.arch,
+                        precision=options.precision,
+                        folder=folder,
+                    )
                     board.flush()
                     save(state, folder, run_folder.LATEST)
                 if stopping:
@@ -245,9 +277,10 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                     stopping,
                 )
 
-            figures = validate(
-                state.in_use(), val_set.samples, read_val(every_val), device, options.precision
+            detector = as_detector(
+                state.in_use(), arch=options.arch, device=device, precision=options.precision
             )
+            figures = validate(detector, val_set.samples, read_val(every_val))
             left_out = "it is left out of the validation"
             note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
             is_whole = progress.step >= num_steps or not state.is_plateau()

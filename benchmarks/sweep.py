@@ -16,9 +16,9 @@ from benchmarks.material import labelled_images, trained_network
 from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from evaluation.metrics import Logits, measure
+from evaluation.predict import predict
 from networks.inference import for_inference
 from networks.normalize import normalize
-from networks.predict import predict
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import UsageError, run
@@ -41,7 +41,7 @@ def plain_logits(network: nn.Module, batches: list[torch.Tensor]) -> Logits:
 
 
 def our_logits(network: nn.Module, batches: list[torch.Tensor], precision: str) -> Logits:
-    """Ours of batches (N, 3, H, W) uint8, by way of networks/predict.py."""
+    """Ours of batches (N, 3, H, W) uint8, by way of evaluation/predict.py."""
     ends = np.cumsum([len(batch) for batch in batches])
     numbered = (
         (torch.arange(int(end) - len(batch), int(end)), batch)

@@ -69,12 +69,32 @@ class CentreCrop:
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
         """Return the square. Odd remainders go where torchvision puts them."""
-        short = [max(self.size - side, 0) for side in image.shape[:2]]
-        padding = [(s // 2, (s + 1) // 2) for s in short]
-        if any(short):
-            image = np.pad(image, (*padding, (0, 0)))
+        image = _padded(image, self.size)
         top, left = (round((side - self.size) / 2) for side in image.shape[:2])
         return image[top : top + self.size, left : left + self.size]
+
+
+@dataclass(frozen=True)
+class CornerCrop:
+    """The square of `size` pixels in a corner, with zeros around where the image is smaller."""
+
+    size: int
+    bottom: int  # 0: a corner at the top; 1: one at the bottom
+    right: int  # 0: one on the left; 1: one on the right
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the square."""
+        image = _padded(image, self.size)
+        top = self.bottom * (image.shape[0] - self.size)
+        left = self.right * (image.shape[1] - self.size)
+        return image[top : top + self.size, left : left + self.size]
+
+
+def _padded(image: Pixels, size: int) -> Pixels:
+    """Return the image in the middle of zeros, so that both sides have at least `size` pixels."""
+    short = [max(size - side, 0) for side in image.shape[:2]]
+    padding = [(s // 2, (s + 1) // 2) for s in short]
+    return np.pad(image, (*padding, (0, 0))) if any(short) else image
 
 
 @dataclass(frozen=True)

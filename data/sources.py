@@ -111,6 +111,19 @@ def find_testsets(
     return found
 
 
+def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
+    """Return the test sets of several folders, old and new; raise UsageError where two have one
+    name.
+    """
+    found: dict[str, Samples] = {}
+    for root in roots:
+        own = find_testsets(root)
+        if twice := sorted(set(own) & set(found)):
+            raise UsageError(f"--testroots: two test sets are called {twice[0]}, one in {root}")
+        found |= own
+    return found
+
+
 def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     """Return the test sets of `dataroot` that are not `wanted`; none, where all are (empty)."""
     if not wanted or not os.path.exists(dataroot):

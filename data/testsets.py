@@ -32,11 +32,6 @@ REALS_OF = {
 }
 
 
-def paper_order(testset: str) -> tuple[int, str]:
-    """Sorts the paper's test sets as it does, others after them by name."""
-    return (ORDER.index(testset) if testset in ORDER else len(ORDER), testset)
-
-
 def benchmark_note(dataroot: str) -> str | None:
     """What a benchmark that is not the paper's says of itself: the "note" in a minibench.json in
     `dataroot` or the folder above it; None where there is none. Raises UsageError where such a file

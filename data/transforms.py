@@ -7,7 +7,7 @@ ImageNet normalisation comes after them, on the device and for a whole batch at 
 from __future__ import annotations
 
 from data.augment import Blur, Jpeg, Transform
-from data.geometry import CentreCrop, Flip, RandomCrop, Resize
+from data.geometry import CentreCrop, CornerCrop, Flip, RandomCrop, Resize
 
 
 def train_transform(
@@ -29,8 +29,17 @@ def train_transform(
 
 
 def eval_transform(crop_size: int | None) -> list[Transform]:
-    """No resizing; the centre crop, or (None) the whole image."""
+    """Return the paper's: no resizing; the centre crop, or (None) the whole image."""
     return [CentreCrop(crop_size)] if crop_size else []
+
+
+def eval_crops(crop_size: int | None, crops: int) -> list[list[Transform]]:
+    """Return a list for each crop: the centre; of 5 the corners, too; of 10 all mirrored, too."""
+    if crop_size is None or crops == 1:
+        return [eval_transform(crop_size)]
+    corners = [CornerCrop(crop_size, bottom, right) for bottom in (0, 1) for right in (0, 1)]
+    five: list[list[Transform]] = [[crop] for crop in (CentreCrop(crop_size), *corners)]
+    return five if crops == 5 else five + [[*crop, Flip(1.0)] for crop in five]
 
 
 def val_transform(

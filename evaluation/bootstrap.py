@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.metrics import Labels, Logits, is_ranked
+from evaluation.metrics import is_ranked
+from evaluation.predictions import Labels, Logits
 
 Resamples = npt.NDArray[np.float64]  # (resamples,), one value of a figure for each
 Counts = npt.NDArray[np.float64]  # (resamples, N), how often each image was drawn

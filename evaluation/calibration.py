@@ -4,41 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from data.samples import Samples, find_samples
-from evaluation.degrade import ORIGINAL, variants
-from evaluation.model import About, read_about
-from evaluation.predictions import pooled, read_predictions
-from evaluation.scoring import Scorer, score_testset
+from data.samples import Samples
+from evaluation.evaluation import Provenance
+from evaluation.metrics_file import read_provenance
+from evaluation.predictions import Scores, pooled, read_predictions
 from evaluation.thresholds import Calibration, calibrate
 from util.console import warn
 from util.errors import UsageError
 
-PROTOCOL = ("weights_sha256", "arch", "crop_size", "precision", "reencode")
 
-
-def learn_from_images(
-    folder: str, target_fpr: float | None, scorer: Scorer, results_dir: str, about: About
+def learn_from_scores(
+    folder: str, scores: Scores, target_fpr: float | None, origin: Provenance
 ) -> Calibration:
-    """Score all images below `folder` and learn from them; unreadable ones are noted in `about`.
+    """Learn from the scores of the images below `folder`.
 
     Raises UsageError where images of both labels are missing.
     """
-    name = os.path.basename(os.path.abspath(folder))
-    scored = score_testset(scorer, results_dir, name, find_samples(folder), variants({}))
-    about["unreadable"] |= {folder: scored.unreadable} if scored.unreadable else {}
-    _, labels, logits = scored.variants[ORIGINAL]
-    return calibrate(labels, logits, target_fpr, calibrated_on=folder, **_origin(about))
+    _, labels, logits = scores
+    return calibrate(labels, logits, target_fpr, calibrated_on=folder, **_made_with(origin))
 
 
 def learn_from_predictions(
-    file: str, target_fpr: float | None, about: About, own: Mapping[str, Collection[str]]
+    file: str, target_fpr: float | None, origin: Provenance, own: Mapping[str, Collection[str]]
 ) -> Calibration:
     """Learn from the scores in a predictions.csv; `own` are the images, by test set, that the
     threshold is to be judged on.
 
     Raises UsageError where an image is among both, or where the scores are known to come from other
-    weights or another protocol than `about` tells.
+    weights or another protocol than `origin` tells.
     """
     scores = read_predictions(file, "--calibrate_on")
     for testset, paths in own.items():
@@ -47,18 +42,18 @@ def learn_from_predictions(
                 f"--calibrate_on {file}: {testset}/{min(twice)} is one of the test sets' own"
                 " images; a threshold is learned on others (its best here is the column 'oracle')"
             )
-    theirs = read_about(file)
-    if not theirs.get("weights_sha256"):
+    theirs, ours = _made_with(read_provenance(file)), _made_with(origin)
+    if not theirs:
         warn(f"--calibrate_on {file}: no metrics.json beside it says how these scores were made")
-    elif "weights_sha256" in about:
-        for key in PROTOCOL:
-            if theirs.get(key) != about.get(key):
+    elif ours:
+        for key in {**ours, **theirs}:
+            if theirs.get(key) != ours.get(key):
                 raise UsageError(
                     f"--calibrate_on {file}: these are scores of another {key}"
-                    f" ({theirs.get(key)}, here {about.get(key)})"
+                    f" ({theirs.get(key)}, here {ours.get(key)})"
                 )
     labels, logits = pooled(scores)
-    return calibrate(labels, logits, target_fpr, calibrated_on=file, **_origin(about))
+    return calibrate(labels, logits, target_fpr, calibrated_on=file, **ours)
 
 
 def refuse_own_images(folder: str, testsets: Iterable[Samples]) -> None:
@@ -75,5 +70,9 @@ def refuse_own_images(folder: str, testsets: Iterable[Samples]) -> None:
                 )
 
 
-def _origin(about: About) -> dict[str, str | int | None]:
-    return {key: about[key] for key in PROTOCOL if key in about}
+def _made_with(origin: Provenance) -> dict[str, Any]:
+    """Return what scores must have in common with others, as far as it is known."""
+    if not origin.weights_sha256 or origin.protocol is None:
+        return {}
+    weights = {"weights_sha256": origin.weights_sha256, "arch": origin.arch}
+    return weights | origin.protocol.to_json()

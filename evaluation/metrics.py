@@ -7,14 +7,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import sklearn.metrics
 from scipy.special import expit
 
+from evaluation.predictions import Labels, Logits
 from evaluation.thresholds import best_threshold
-
-Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
-Logits = npt.NDArray[np.floating]  # (N,), above 0 = called fake
 
 ECE_BINS = 15  # Guo et al. 2017, "On calibration of modern neural networks"
 
@@ -56,19 +53,13 @@ def balanced_accuracy(labels: Labels, logits: Logits) -> float:
 def tpr_at_fpr(labels: Labels, logits: Logits, budget: float) -> float:
     """Highest share of fakes found at a threshold that calls at most `budget` of the reals fake.
 
-    The false positive rate moves in steps of 1/num_real (`fpr_resolution`), so the budget is
-    seldom met exactly; it is never exceeded. NaN without a ranking.
+    The false positive rate moves in steps of 1/num_real, so the budget is seldom met exactly; it is
+    never exceeded. NaN without a ranking.
     """
     if not is_ranked(labels, logits):
         return math.nan
     fpr, tpr, _ = sklearn.metrics.roc_curve(labels, logits, drop_intermediate=False)
     return float(tpr[fpr <= budget].max())
-
-
-def fpr_resolution(labels: Labels, logits: Logits) -> float:
-    """1/num_real, the step in which the false positive rate moves; NaN without real images."""
-    num_real = int(np.sum(labels == 0))
-    return 1 / num_real if num_real else math.nan
 
 
 def equal_error_rate(labels: Labels, logits: Logits) -> float:
@@ -118,7 +109,6 @@ METRICS: dict[str, Callable[[Labels, Logits], float]] = {
     "tpr_at_fpr_1": functools.partial(tpr_at_fpr, budget=0.01),
     "tpr_at_fpr_5": functools.partial(tpr_at_fpr, budget=0.05),
     "tpr_at_fpr_10": functools.partial(tpr_at_fpr, budget=0.10),
-    "fpr_resolution": fpr_resolution,
     "equal_error_rate": equal_error_rate,
     "brier": brier,
     "expected_calibration_error": expected_calibration_error,

@@ -19,6 +19,10 @@ from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 COLUMNS = ("testset", "path", "label", "logit", "probability")
 
 
+Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
+Logits = npt.NDArray[np.floating]  # (N,), above 0 = called fake
+
+
 class Scores(NamedTuple):
     """One test set's images, sorted by path."""
 

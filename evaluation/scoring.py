@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 from tqdm import tqdm
 
 from data.augment import Transform
@@ -20,17 +18,17 @@ from data.images import UnreadableImage, read_file
 from data.loaders import Indices, eval_reader
 from data.samples import Samples
 from evaluation.degrade import ORIGINAL
+from evaluation.predict import Predicted, predict, progress_bar
 from evaluation.predictions import Scores, as_written
 from evaluation.protocol import ScoringProtocol
 from evaluation.store import (
     Kept,
     read_cell,
     read_contents,
-    store_folder,
     write_cell,
     write_contents,
 )
-from networks.predict import Predicted, predict, progress_bar
+from networks.detector import Detector
 from util import distributed
 
 SLICE = 4096  # images scored between two writes to disk
@@ -38,24 +36,12 @@ SLICE = 4096  # images scored between two writes to disk
 KeptLogits = dict[str, dict[str, Kept]]  # variant -> hash of an image's bytes -> what is kept
 
 
-class Scorer(NamedTuple):
-    """What scores, and how: the same for every test set."""
+class Reading(NamedTuple):
+    """How images are read and batched, which changes no logit."""
 
-    network: nn.Module
-    weights_sha256: str
-    arch: str
-    device: torch.device
-    protocol: ScoringProtocol
     batch_size: int = 64  # over all processes together
     max_batch_pixels: int = 1 << 22  # of whole images
     num_workers: int = 0
-    compiled: bool = False
-
-    def store(self, results_dir: str) -> str:
-        """Return the folder below `results_dir` that keeps this scorer's logits."""
-        tf32 = self.device.type == "cuda" and torch.backends.cudnn.allow_tf32
-        machine = self.device.type + ("-tf32" if tf32 else "") + ("-compiled" * self.compiled)
-        return store_folder(results_dir, self.weights_sha256, self.arch, self.protocol, machine)
 
 
 class Scored(NamedTuple):
@@ -69,68 +55,81 @@ class Scored(NamedTuple):
 
 
 def image_scorer(
-    scorer: Scorer,
+    detector: Detector,
+    protocol: ScoringProtocol,
+    reading: Reading,
+    *,
     samples: Samples,
-    variants: list[list[Transform]],
+    degradations: Sequence[Sequence[Transform]],
     on_error: Callable[[UnreadableImage], None],
     on_read: Callable[[int, Seen], None] | None = None,
 ) -> Callable[[Indices, tqdm], Predicted]:
-    """Return a function that scores some of the images, given by their indices, in each variant.
+    """Return a function that scores some of the images, given by their indices, degraded each way.
 
-    Variant v of image i has the number i * len(variants) + v in what it returns. Worker processes
-    live between calls. An image that cannot be read goes to `on_error`, and of one that can
-    `on_read` is told, each in the process that met it.
+    Degradation d of image i has the number i * len(degradations) + d in what it returns. Worker
+    processes live between calls. An image that cannot be read goes to `on_error`, and of one that
+    can `on_read` is told, each in the process that met it.
     """
-    is_whole = scorer.protocol.crop_size is None
-    transforms = [scorer.protocol.transforms(transforms) for transforms in variants]
+    is_whole = protocol.crop_size is None
+    crops = [crop for transforms in degradations for crop in protocol.transforms(transforms)]
     read = eval_reader(
-        EvalImages(samples, transforms, max_pixels=scorer.protocol.max_pixels),
-        batch_size=scorer.batch_size,
-        num_workers=scorer.num_workers,
-        pin_memory=scorer.device.type == "cuda",
+        EvalImages(samples, crops, max_pixels=protocol.max_pixels),
+        batch_size=reading.batch_size,
+        num_workers=reading.num_workers,
+        pin_memory=detector.device.type == "cuda",
         rank=distributed.rank(),
         world_size=distributed.world_size(),
         on_error=on_error,
         on_read=on_read,
         by_size=is_whole,
-        max_pixels=scorer.max_batch_pixels if is_whole else None,
+        max_pixels=reading.max_batch_pixels if is_whole else None,
     )
-    count = len(samples.labels) * len(variants)
+    count = len(samples.labels) * len(crops)
 
     def score(indices: Indices, bar: tqdm) -> Predicted:
-        precision = scorer.protocol.precision
-        return predict(scorer.network, read(indices), count, scorer.device, precision, bar)
+        return predict(detector, read(indices), count, bar).mean_of_every(protocol.crops)
 
     return score
 
 
 def score_testset(
-    scorer: Scorer,
-    results_dir: str,
+    detector: Detector,
+    protocol: ScoringProtocol,
+    reading: Reading,
+    *,
+    store: str,
     name: str,
     samples: Samples,
     variants: Mapping[str, list[Transform]],
 ) -> Scored:
-    """Score a test set in every variant (name -> transforms), but for what `results_dir` keeps.
+    """Score a test set in every variant (name -> degradation), but for what is kept in `store`.
 
     Raises WorkError where a logit is not a finite number; those that are finite are kept.
     """
-    folder = os.path.join(scorer.store(results_dir), name)
+    # what is kept from before, by the hash of each image's bytes
+    folder = os.path.join(store, name)
     found: tuple[KeptLogits, list[str]] = ({}, [])
     if distributed.is_main():
         found = kept_scores(folder, samples, list(variants))
     kept, contents = distributed.gather(found)[0]
     missing = np.array([[c not in kept[v] for v in variants] for c in contents], bool)
     missing = missing.reshape(len(contents), len(variants))
+
+    # score the rest, and keep it slice by slice
     unreadable: list[UnreadableImage] = []
     own_seen: dict[int, Seen] = {}
     num_new = 0
-    with progress_bar(int(missing.sum()), name) as bar:
+    with progress_bar(int(missing.sum()) * protocol.crops, name) as bar:
         for rows, columns in _alike(missing):
             names = [list(variants)[column] for column in columns]
-            transforms = [variants[variant] for variant in names]
             score = image_scorer(
-                scorer, samples, transforms, unreadable.append, own_seen.__setitem__
+                detector,
+                protocol,
+                reading,
+                samples=samples,
+                degradations=[variants[variant] for variant in names],
+                on_error=unreadable.append,
+                on_read=own_seen.__setitem__,
             )
             for part in np.split(rows, range(SLICE, len(rows), SLICE)):
                 predicted = score(part, bar)
@@ -148,20 +147,21 @@ def score_testset(
                 num_variants = len(names)
                 predicted.require_finite(
                     lambda number: samples.path(number // num_variants),  # noqa: B023
-                    scorer.protocol.precision,
+                    protocol.precision,
                 )
+
+    # what came of all of it
     lost = {error.path: error for errors in distributed.gather(unreadable) for error in errors}
     reasons = {
         os.path.relpath(path, samples.root).replace(os.sep, "/"): error.reason
         for path, error in lost.items()
     }
-    crop = scorer.protocol.crop_size or 0
-    plain = [kept[ORIGINAL][content] for content in contents if content in kept[ORIGINAL]]
+    originals = [kept[ORIGINAL][content] for content in contents if content in kept[ORIGINAL]]
     return Scored(
         {variant: _scored(samples, contents, kept[variant]) for variant in variants},
         dict(sorted(reasons.items())),
         num_new,
-        sum(min(its.height, its.width) < crop for its in plain),
+        sum(protocol.is_padded(its.height, its.width) for its in originals),
         [c for c in contents if c],
     )
 

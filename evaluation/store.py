@@ -38,15 +38,10 @@ class Kept(NamedTuple):
     width: int
 
 
-def store_folder(
-    results_dir: str, weights_sha256: str, arch: str, protocol: ScoringProtocol, machine: str
-) -> str:
-    """Return where the cells of these weights under this protocol lie, below every run's results.
-
-    `machine` says what else the logits depend on: the type of device, and how it computes.
-    """
+def store_folder(results_dir: str, detector_id: str, protocol: ScoringProtocol) -> str:
+    """Return where a detector's cells under this protocol lie, below every run's results."""
     versions = [f"{name}{_minor_version(name)}" for name in PACKAGES]
-    parts = [weights_sha256[:16], arch, protocol.key(), machine, f"v{SCORING}", *versions]
+    parts = [detector_id, protocol.key(), f"v{SCORING}", *versions]
     return os.path.join(results_dir, ".scores", "-".join(parts))
 
 

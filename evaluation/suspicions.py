@@ -1,26 +1,42 @@
-"""What hints that a test set's scores are not what they seem."""
+"""What hints that the scores of a test set are not what they seem."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from evaluation.metrics import auroc
-from evaluation.predictions import Scores
+from evaluation.evaluation import Evaluation
+from evaluation.metrics import auroc, unranked
 
 ONE_VERDICT = 0.99  # share of a test set's images, from which on its verdicts are one
 SWAPPED_AUROC = 0.4  # below it the ranking is worse than chance can explain
 PADDED = 0.5  # share of a test set's images
 
 
-def suspicions(about: Mapping[str, Any], scored: Mapping[str, Scores]) -> list[str]:
+def warnings(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return, in words, what leaves cells of the tables empty, which images are missing in them,
+    and what hints that the scores are not what they seem.
+    """
+    found = []
+    for evaluation in evaluations:
+        for name, scores in evaluation.scores.items():
+            if reason := unranked(scores.labels, scores.logits):
+                found.append(f"{name} {reason}: no AP, no AUROC, nothing that ranks")
+        for name, reasons in evaluation.provenance.unreadable.items():
+            images = "1 image" if len(reasons) == 1 else f"{len(reasons)} images"
+            found.append(f"{name}: {images} could not be read and not scored")
+        found += suspicions(evaluation)
+    return list(dict.fromkeys(found))
+
+
+def suspicions(evaluation: Evaluation) -> list[str]:
     """Return a sentence for each test set that gets one verdict, whose ranking is upside down, most
     of whose images are smaller than the crop, or that the weights were trained on.
     """
     found = []
-    for name, scores in scored.items():
+    origin = evaluation.provenance
+    for name, scores in evaluation.scores.items():
         fake = float(np.mean(scores.logits > 0))
         has_both = len(np.unique(scores.labels)) == 2
         if has_both and max(fake, 1 - fake) >= ONE_VERDICT:
@@ -32,14 +48,14 @@ def suspicions(about: Mapping[str, Any], scored: Mapping[str, Scores]) -> list[s
         area = auroc(scores.labels, scores.logits) if has_both else 1.0
         if area < SWAPPED_AUROC:
             found.append(f"{name}: AUROC is {area:.3f}; are the labels swapped?")
-        padded = about.get("padded", {}).get(name, 0)
-        if padded > PADDED * len(scores.paths):
+        padded = origin.padded.get(name, 0)
+        if origin.protocol and padded > PADDED * len(scores.paths):
             found.append(
                 f"{name}: {padded} of {len(scores.paths)} images are smaller than the crop of"
-                f" {about['crop_size']} and padded with zeros; --no_crop or a smaller --cropSize"
-                " scores them as they are"
+                f" {origin.protocol.crop_size} and padded with zeros; --no_crop or a smaller"
+                " --cropSize scores them as they are"
             )
-        seen, looked_up = about.get("seen_in_training", {}).get(name, (0, 0))
+        seen, looked_up = origin.seen_in_training.get(name, (0, 0))
         if seen:
             found.append(
                 f"{name}: {seen} of the {looked_up} images looked up are among those that the"

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from evaluation.predictions import Labels, Logits
 from util.errors import UsageError
 from util.files import atomic_write
-
-Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
-Logits = npt.NDArray[np.floating]  # (N,)
 
 FEW_SHOT_DRAWS = 200
 UNSURE_RATE = 0.05  # of the held-out reals above, and of its fakes below, the unsure band
@@ -36,6 +33,8 @@ class Calibration:
     weights_sha256: str | None = None  # whose logits these are, if it is known
     arch: str | None = None
     crop_size: int | None = None  # of the images scored; None: whole images
+    crops: int = 1
+    resize: int | None = None
     precision: str | None = None
     reencode: str = ""
 

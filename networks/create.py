@@ -1,43 +1,18 @@
-"""Classification networks of torchvision with one output, the logit of "fake"."""
+"""Build a network: from scratch, from ImageNet weights, or from a weights file."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 import torch
-import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from networks.architectures import Architecture, architecture
 from networks.weights import Weights, load_weights, read_weights
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
-
-class Layers(NamedTuple):
-    """Paths of two modules of a network."""
-
-    head: str  # the last layer
-    features: str  # whose output is the last maps, (N, C, H, W): what Grad-CAM weighs
-
-
-RESNET = Layers("fc", "layer4")
-# Name in torchvision -> its layers. A backbone is one entry.
-NETWORKS: dict[str, Layers] = {
-    "resnet18": RESNET,
-    "resnet34": RESNET,
-    "resnet50": RESNET,
-    "resnet101": RESNET,
-    "resnet152": RESNET,
-    "resnext50_32x4d": RESNET,
-    "wide_resnet50_2": RESNET,
-    "vgg16": Layers("classifier.6", "features"),
-    "mobilenet_v3_small": Layers("classifier.3", "features"),
-    "efficientnet_b0": Layers("classifier.1", "features"),
-    "convnext_tiny": Layers("classifier.2", "features"),
-    "swin_t": Layers("head", "permute"),  # its "features" are channels last
-}
 HEAD_STD = 0.02  # of the last layer's initial weights, Wang et al. 2020's released code
 
 
@@ -55,8 +30,8 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
     if init == "scratch":
         _zero_residual_branches(network)
     else:
-        _load_imagenet(network, name)
-    head = network.get_submodule(NETWORKS[name].head)
+        _load_imagenet(network, name, architecture(name))
+    head = network.get_submodule(architecture(name).head)
     nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
     return network
 
@@ -69,11 +44,8 @@ def create_trained(name: str, weights: Weights) -> nn.Module:
 
 
 def build(name: str) -> nn.Module:
-    """Build the network as torchvision initialises it; raises UsageError for an unknown name."""
-    if name not in NETWORKS:
-        raise UsageError(f"--arch {name} is not one of {', '.join(NETWORKS)}")
-    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=1)
-    return network.to(memory_format=torch.channels_last)
+    """Build the network as its library initialises it; raises UsageError for an unknown name."""
+    return architecture(name).build().to(memory_format=torch.channels_last)
 
 
 def _zero_residual_branches(network: nn.Module) -> None:
@@ -87,8 +59,8 @@ def _zero_residual_branches(network: nn.Module) -> None:
             nn.init.zeros_(block.bn2.weight)
 
 
-def _load_imagenet(network: nn.Module, name: str) -> None:
-    url = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].url
+def _load_imagenet(network: nn.Module, name: str, its: Architecture) -> None:
+    url = its.pretrained
     file = os.path.join(torch.hub.get_dir(), "checkpoints", os.path.basename(url))
     if not os.path.exists(file):
         os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -101,10 +73,9 @@ def _load_imagenet(network: nn.Module, name: str) -> None:
                 " use --init scratch, or --init PATH with weights that are on this machine"
             ) from error
     state = read_checkpoint(file)
-    head = NETWORKS[name].head
-    kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != head}
+    kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != its.head}
     result = network.load_state_dict(kept, strict=False)
-    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != head]
+    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != its.head]
     if not_taken or result.unexpected_keys:
         first = (not_taken + result.unexpected_keys)[0]
         raise UsageError(f"--init imagenet: {file} does not fit {name}, first at {first}")

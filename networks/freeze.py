@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import re
-
 from torch import nn
 
-from networks.create import NETWORKS
+from networks.architectures import architecture
 from util.errors import UsageError
 
 
 def frozen_part(network: nn.Module, arch: str, part: str) -> list[nn.Module]:
-    """The modules that stay fixed: none ("none"), all but the last layer ("backbone"), or the stem
-    and the first N stages ("stages:N").
+    """Return the modules that stay fixed: none ("none"), all but the last layer ("backbone"), or
+    the stem and the first N stages ("stages:N").
 
     A stage of a ResNet is one of its four layers; of another network, one of the blocks of its
     `features`. Raises UsageError where there are fewer.
     """
     if part == "none":
         return []
-    head = network.get_submodule(NETWORKS[arch].head)
+    its = architecture(arch)
     if part == "backbone":
-        around = [m for m in network.modules() if any(part is head for part in m.modules())]
+        head = network.get_submodule(its.head)
+        around = [m for m in network.modules() if any(inner is head for inner in m.modules())]
         modules = [m for m in network.modules() if all(m is not outer for outer in around)]
         # what the head's surroundings own themselves, such as a transformer's class token
         bare = [p for outer in around if outer is not head for p in outer.parameters(recurse=False)]
         return [*modules, nn.ParameterList(bare)] if bare else modules
-    children = dict(network.named_children())
-    stages = [name for name in children if re.fullmatch(r"layer\d+", name)]
-    if stages:
-        stem = list(children)[: list(children).index(stages[0])]
-        parts = [children[name] for name in stages]
-    else:
-        stem, parts = [], list(network.get_submodule("features").children())
     number = int(part.removeprefix("stages:"))
-    if number > len(parts):
-        raise UsageError(f"--freeze {part}: {arch} has {len(parts)} stages")
-    return [*(children[name] for name in stem), *parts[:number]]
+    if number > len(its.stages):
+        raise UsageError(f"--freeze {part}: {arch} has {len(its.stages)} stages")
+    return [network.get_submodule(path) for path in (*its.stem, *its.stages[:number])]
 
 
 def freeze(modules: list[nn.Module]) -> None:

@@ -9,27 +9,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from networks.create import NETWORKS
+from networks.architectures import architecture
+from networks.detector import NetworkDetector
 from networks.normalize import normalize
+from util.errors import UsageError
 
 
 def gradcam(
-    network: nn.Module,
-    arch: str,
-    image: Tensor,
-    device: torch.device,
-    threshold: float = 0.0,
+    detector: NetworkDetector, image: Tensor, threshold: float = 0.0
 ) -> npt.NDArray[np.float32]:
     """Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of the verdict on one image.
 
-    `image` is (3, H, W) uint8; `network`, on `device`, is of the kind `arch` in NETWORKS. Returns
-    (H, W) float32 in [0, 1]: the evidence for "fake" where the logit is above `threshold`, else
-    the evidence for "real", as a share of the strongest in this image; zeros where there is none.
-    A cell of the maps stands for 32x32 pixels, so the answer is coarse. Works in inference mode,
-    too; the network's mode, parameters and gradients stay as they are.
+    `image` is (3, H, W) uint8. Returns (H, W) float32 in [0, 1]: the evidence for "fake" where the
+    logit is above `threshold`, else the evidence for "real", as a share of the strongest in this
+    image; zeros where there is none. A cell of the maps stands for 32x32 pixels, so the answer is
+    coarse. Works in inference mode, too; the network's mode, parameters and gradients stay as they
+    are. Raises UsageError where the architecture has no maps.
     """
+    features = architecture(detector.name).features
+    if features is None:
+        raise UsageError(f"--gradcam: {detector.name} has no maps to weigh")
     with torch.inference_mode(False), torch.enable_grad():
-        logit, maps = _forward(network, NETWORKS[arch].features, normalize(image[None].to(device)))
+        images = normalize(image[None].to(detector.device), detector.mean, detector.std)
+        logit, maps = _forward(detector.network, features, images)
         score = logit if logit.item() > threshold else -logit
         (gradient,) = torch.autograd.grad(score, maps)
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # equation 1

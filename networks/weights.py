@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
@@ -19,6 +20,8 @@ class Weights(NamedTuple):
     arch: str = "resnet50"
     crop_size: int | None = None  # that they were trained on, where the file says it
     trained_on: dict[str, Any] | None = None  # see data/contents.py: which images
+    mean: Triple = IMAGENET_MEAN  # of the network's input
+    std: Triple = IMAGENET_STD
 
 
 def read_weights(path: str) -> Weights:
@@ -33,12 +36,15 @@ def read_weights(path: str) -> Weights:
         raise UsageError(f"{path}: holds no state dict (neither itself nor under the key 'model')")
     state = {str(key).removeprefix("module."): value for key, value in state.items()}
     arch, crop_size = checkpoint.get("arch"), checkpoint.get("crop_size")
+    mean, std = (_triple(path, checkpoint, key) for key in ("mean", "std"))
     return Weights(
         path,
         state,
         arch if isinstance(arch, str) else "resnet50",
         crop_size if isinstance(crop_size, int) else None,
         checkpoint.get("trained_on"),
+        mean or IMAGENET_MEAN,
+        std or IMAGENET_STD,
     )
 
 
@@ -60,6 +66,17 @@ def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     if wrong:
         raise UsageError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
     network.load_state_dict(weights.state)
+
+
+def _triple(path: str, checkpoint: dict[str, Any], key: str) -> Triple | None:
+    """Return the three numbers that a checkpoint has under `key`; None where it has none."""
+    values = checkpoint.get(key)
+    if values is None:
+        return None
+    if not (isinstance(values, (list, tuple)) and len(values) == 3):
+        raise UsageError(f"{path}: {key} is {values!r}, not three numbers")
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def _first(keys: list[str], most: int = 3) -> str:

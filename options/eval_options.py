@@ -26,6 +26,10 @@ def _encoder(value: str) -> str | None:
     return None if fits else "must be png or jpeg:1 to jpeg:100, as in jpeg:95"
 
 
+def _crops(value: int) -> str | None:
+    return None if value in (1, 5, 10) else "must be 1, 5 or 10"
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """What to evaluate."""
@@ -70,6 +74,16 @@ class ProtocolOptions:
         "side of the centre crop [as the weights were trained, else 224]",
         SIDE,
         needs=[SCORING, not_with("no_crop")],
+    )
+    crops: int = option(
+        1,
+        "crops whose mean logit scores an image: 1 (the centre), 5 (and the corners), 10 (and both"
+        " mirrored)",
+        _crops,
+        needs=[SCORING, not_with("no_crop")],
+    )
+    resize: int | None = option(
+        None, "resize the short side to N pixels before the crop [none]", SIDE, needs=[SCORING]
     )
     reencode: str = option(
         "",

@@ -6,41 +6,48 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from evaluation.model import Model
-from evaluation.rows import Row
-from evaluation.thresholds import Calibration
+from evaluation.evaluation import Evaluation
+from evaluation.measure import Measured
+from evaluation.rows import Degraded
 from report.tables import per_cent
 from util.markdown import table
 
 
-def one_row(model: Model, name: str) -> str:
-    """Return AP and accuracy of a test set that has just been scored, in a line."""
-    row = model.measured[name].row
-    ap = per_cent(row["ap"]) or "undefined"
-    return f"{name}: AP {ap}, accuracy {per_cent(row['accuracy'])}"
+def testset_line(measured: Measured) -> str:
+    """Return AP and accuracy of a test set that has just been scored."""
+    ap = per_cent(measured.metrics["ap"].value) or "undefined"
+    accuracy = per_cent(measured.metrics["accuracy"].value)
+    return f"{measured.name}: AP {ap}, accuracy {accuracy}"
 
 
-def robustness_told(rows: Sequence[Row]) -> str:
-    """Return a table of AP in per cent: a line per test set, a column per degradation and level."""
-    columns = list(dict.fromkeys(f"{row['degradation']} {row['level']}" for row in rows))
+def robustness_table(degraded: Sequence[Degraded]) -> str:
+    """Return AP in per cent: a line per test set, a column per degradation and level."""
+    columns = list(dict.fromkeys(f"{its.degradation} {its.level}" for its in degraded))
     lines: dict[str, dict[str, str]] = {}
-    for row in rows:
-        column = f"{row['degradation']} {row['level']}"
-        lines.setdefault(row["testset"], {})[column] = per_cent(row["ap"], 1)
+    for its in degraded:
+        ap = per_cent(its.metrics["ap"].value, 1)
+        lines.setdefault(its.testset, {})[f"{its.degradation} {its.level}"] = ap
     cells = [[name, *(its.get(column, "") for column in columns)] for name, its in lines.items()]
     return table(["AP under", *columns], cells)
 
 
-def calibration_told(model: Model, calibration: Calibration, folder: str) -> str:
-    """Return what the learned threshold does in each test set, and the command that uses it."""
-    columns = ("calibrated_accuracy", "calibrated_tpr", "calibrated_fpr")
+def calibration_table(evaluation: Evaluation, folder: str) -> str:
+    """Return what the learned threshold does in each test set, and the command that uses it;
+    nothing where none was learned.
+    """
+    calibration = evaluation.measuring.calibration
+    if not calibration:
+        return ""
+    metrics = ("calibrated_accuracy", "calibrated_tpr", "calibrated_fpr")
     cells = [
-        [row["testset"], *(per_cent(row[column]) for column in columns)] for row in model.rows()
+        [line.name, *(per_cent(line.metrics[metric].value) for metric in metrics)]
+        for line in evaluation.lines()
     ]
     file = os.path.join(folder, "threshold.json")
-    command = ["python", "predict.py", "--model_path", model.about.get("weights", "WEIGHTS.pth")]
+    weights = evaluation.provenance.weights or "WEIGHTS.pth"
+    command = ["python", "predict.py", "--model_path", weights, "--threshold", file]
     size = calibration.crop_size
-    command += ["--threshold", file, *(["--cropSize", str(size)] if size else ["--no_crop"])]
+    command += ["--cropSize", str(size)] if size else ["--no_crop"]
     return (
         f"threshold: logit {calibration.threshold:.4f}, learned on {calibration.calibrated_on} by"
         f" {calibration.rule} ({calibration.num_real} real and {calibration.num_fake} fake images)"

@@ -19,8 +19,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from evaluation.measure import UNDEFINED, Estimate, Measured
 from evaluation.predictions import Scores
-from evaluation.rows import Row
+from evaluation.rows import Degraded
 from util.drawing import FAKE, MODELS, REAL
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -32,16 +33,16 @@ LEVELS = {"blur": "sigma (pixels)", "jpeg": "quality", "rescale": "factor"}
 FALLING = ("jpeg", "rescale")  # where the smaller level is the stronger degradation
 
 
-def performance_bars(models: Mapping[str, Sequence[Row]]) -> Figure:
-    """Average precision by generator in per cent, with its 95 % interval and, where it is known,
-    the published figure.
+def performance_bars(models: Mapping[str, Sequence[Measured]]) -> Figure:
+    """Draw average precision by generator in per cent, with its 95 % interval and, where there is
+    one, the published value.
 
-    `models` holds the rows of the table, fractions in 0..1, the last named "mean". NaN or a
-    missing row is undefined: the name stays, without a bar.
+    `models` holds the lines of the table, the last of them the mean. Where AP is undefined, or a
+    model has not scored the test set, the name stays, without a bar.
     """
-    by_name = {model: {row["testset"]: row for row in rows} for model, rows in models.items()}
-    names = list(dict.fromkeys(row["testset"] for rows in models.values() for row in rows[:-1]))
-    means = list(dict.fromkeys(rows[-1]["testset"] for rows in models.values() if rows))
+    by_name = {model: {line.name: line for line in lines} for model, lines in models.items()}
+    names = list(dict.fromkeys(line.name for lines in models.values() for line in lines[:-1]))
+    means = list(dict.fromkeys(lines[-1].name for lines in models.values() if lines))
     places = [*map(float, range(len(names))), *(len(names) + 0.5 + i for i in range(len(means)))]
     names += means
     width = 0.8 / max(len(models), 1)
@@ -56,13 +57,14 @@ def performance_bars(models: Mapping[str, Sequence[Row]]) -> Figure:
     for number, model in enumerate(models):
         shift = (number - (len(models) - 1) / 2) * width
         for name, place in zip(names, places, strict=True):
-            row = by_name[model].get(name, {})
-            _bar(axes, place + shift, width, row, _colour(number))
-            known = _percent(row, "published_ap")
+            line = by_name[model].get(name)
+            ap = line.metrics["ap"] if line else UNDEFINED
+            _bar(axes, place + shift, width, ap, _colour(number))
+            known = line.published.get("ap", math.nan) if line else math.nan
             if math.isfinite(known):
                 published = True
                 # Right of the middle, where the interval is drawn.
-                axes.plot(place + shift + 0.28 * width, known, **_published_marker())
+                axes.plot(place + shift + 0.28 * width, 100 * known, **_published_marker())
     axes.set(ylim=(0, 104), ylabel="average precision (%)")
     axes.set_xticks(places, [_shown(name) for name in names], rotation=40, ha="right")
     for label in axes.get_xticklabels():
@@ -131,25 +133,24 @@ def score_histograms(models: Mapping[str, Mapping[str, Scores]], threshold: floa
     return figure
 
 
-def robustness_panels(rows: Sequence[Row], degradation: str) -> Figure:
-    """Average precision in per cent over the level of a degradation ("blur", "jpeg" or "rescale"),
-    with its 95 % interval as a band: a panel per test set. Stronger degradation is to the right.
+def robustness_panels(degraded: Sequence[Degraded], degradation: str) -> Figure:
+    """Draw average precision in per cent over the level of a degradation ("blur", "jpeg" or
+    "rescale"), with its 95 % interval as a band: a panel per test set. Stronger degradation is to
+    the right.
     """
-    testsets: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["degradation"] == degradation:
-            testsets.setdefault(row["testset"], []).append(row)
+    testsets: dict[str, list[Degraded]] = {}
+    for its in degraded:
+        if its.degradation == degradation:
+            testsets.setdefault(its.testset, []).append(its)
     columns, lines = _grid(len(testsets))
     figure = Figure(figsize=(max(3.6, 1.75 * columns), 0.4 + 1.6 * lines), layout="constrained")
     # The same axis for every degradation, so that their figures can be laid side by side.
-    lowest = (_percent(row, key) for row in rows for key in ("ap", "ap_low"))
+    lowest = (100 * end for its in degraded for end in its.metrics["ap"][:2])
     bottom = min((5 * math.floor(v / 5) for v in lowest if math.isfinite(v)), default=40)
     for number, (axes, name) in enumerate(zip(_panels(figure, testsets), testsets, strict=True)):
-        points = sorted(testsets[name], key=lambda row: float(row["level"]))
-        levels = [float(row["level"]) for row in points]
-        low, middle, high = (
-            [_percent(row, key) for row in points] for key in ("ap_low", "ap", "ap_high")
-        )
+        points = sorted(testsets[name], key=lambda its: float(its.level))
+        levels = [float(its.level) for its in points]
+        middle, low, high = ([100 * its.metrics["ap"][end] for its in points] for end in range(3))
         axes.axhline(50, **_chance())
         axes.fill_between(levels, low, high, color=MODELS[0], alpha=0.25, linewidth=0)
         axes.plot(levels, middle, color=MODELS[0], marker="o", markersize=3, linewidth=1.2)
@@ -163,9 +164,9 @@ def robustness_panels(rows: Sequence[Row], degradation: str) -> Figure:
     return figure
 
 
-def _bar(axes: Axes, place: float, width: float, row: Row, colour: str) -> None:
-    """A bar with its interval, or the word for its absence."""
-    height, low, high = (_percent(row, key) for key in ("ap", "ap_low", "ap_high"))
+def _bar(axes: Axes, place: float, width: float, ap: Estimate, colour: str) -> None:
+    """Draw a bar with its interval, or the word for its absence."""
+    height, low, high = (100 * fraction for fraction in ap)
     if not math.isfinite(height):
         axes.text(place, 2, "undefined", rotation=90, ha="center", va="bottom", fontsize="small")
         return
@@ -289,11 +290,6 @@ def _chance() -> dict[str, Any]:
 def _published_marker() -> dict[str, Any]:
     paper, ink = rcParams["axes.facecolor"], rcParams["text.color"]
     return {"marker": "D", "markersize": 4, "mfc": paper, "mec": ink, "linestyle": "", "zorder": 4}
-
-
-def _percent(row: Row, key: str) -> float:
-    value = row.get(key)
-    return math.nan if value is None else 100 * float(value)
 
 
 def _shown(name: str, longest: int = LONGEST) -> str:

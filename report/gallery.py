@@ -45,8 +45,9 @@ def find_mistakes(scores: Scores, threshold: float, most: int) -> list[int]:
 def gallery(
     model: str,
     models_scores: Mapping[str, Scores],
+    *,
     threshold: float,
-    most: int,
+    number: int,
     roots: Mapping[str, str],
     transforms: Sequence[Transform],
     explain: Explain | None,
@@ -65,7 +66,7 @@ def gallery(
     chosen = [
         (testset, scores, index)
         for testset, scores in models_scores.items()
-        for index in find_mistakes(scores, threshold, most)
+        for index in find_mistakes(scores, threshold, number)
     ]
     mistakes: list[Mistake] = []
     for testset, (paths, labels, logits), index in tqdm(

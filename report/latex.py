@@ -6,8 +6,9 @@ import functools
 import math
 from collections.abc import Sequence
 
-from evaluation.model import Model, caption
-from evaluation.rows import MEAN, Row
+from evaluation.evaluation import Evaluation
+from evaluation.measure import MEAN, UNDEFINED, Estimate, Measured
+from report.captions import caption
 from report.tables import SPREAD, by_testset
 from report.tables import per_cent as per_cent_with
 from util.errors import one_line
@@ -20,21 +21,32 @@ _SPECIAL = {
 }
 
 
+Column = tuple[str, dict[str, tuple[Estimate, Estimate]]]
+"""A heading and, by test set, AP and accuracy."""
+
 per_cent = functools.partial(per_cent_with, decimals=1)  # as the paper's tables
 
 
-def latex(models: Sequence[Model]) -> str:
-    """AP with its interval and accuracy by test set, for each model and what was published.
+def latex(evaluations: Sequence[Evaluation]) -> str:
+    """Return AP with its interval and accuracy by test set, for each model and as published.
 
     The best AP of a row is bold, where there are several to choose from.
     """
-    names, rows_of = by_testset(models)
-    columns = [(model.name, rows, "") for model, rows in zip(models, rows_of, strict=True)]
-    if any("published_ap" in row for row in rows_of[0].values()):
-        columns.append(("published", rows_of[0], "published_"))
+    names, lines_of = by_testset(evaluations)
+    columns: list[Column] = [
+        (
+            each.name,
+            {name: (line.metrics["ap"], line.metrics["accuracy"]) for name, line in of.items()},
+        )
+        for each, of in zip(evaluations, lines_of, strict=True)
+    ]
+    if any("ap" in line.published for line in lines_of[0].values()):
+        columns.append(
+            ("published", {name: _published(line) for name, line in lines_of[0].items()})
+        )
     lines = [
         f"% \\usepackage{{booktabs}} in the preamble. In brackets the {SPREAD} bootstrap interval.",
-        *(one_line(f"% {model.name}: {caption(model.about, model.scores)}") for model in models),
+        *(one_line(f"% {each.name}: {caption(each)}") for each in evaluations),
         "\\begin{tabular}{l" + "lr" * len(columns) + "}",
         "\\toprule",
         " & ".join(["", *(f"\\multicolumn{{2}}{{c}}{{{escape(c[0])}}}" for c in columns)]) + r" \\",
@@ -55,16 +67,23 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in one_line(text))
 
 
-def _line(name: str, columns: Sequence[tuple[str, dict[str, Row], str]]) -> str:
-    aps = [rows.get(name, {}).get(f"{prefix}ap", math.nan) for _, rows, prefix in columns]
-    best = max((per_cent(ap) for ap in aps if not math.isnan(ap)), key=float, default="")
-    cells = [escape(name)]
-    for ap, (_, rows, prefix) in zip(aps, columns, strict=True):
-        row = rows.get(name, {})
-        text = per_cent(ap)
-        if text and text == best and len(columns) > 1:
-            text = f"\\textbf{{{text}}}"
-        low, high = (per_cent(row.get(f"{prefix}ap_{end}", math.nan)) for end in ("low", "high"))
-        cells.append(f"{text} [{low}, {high}]" if low else text)
-        cells.append(per_cent(row.get(f"{prefix}accuracy", math.nan)))
-    return " & ".join(cells) + r" \\"
+def _ours(line: Measured) -> tuple[Estimate, Estimate]:
+    return line.metrics["ap"], line.metrics["accuracy"]
+
+
+def _published(line: Measured) -> tuple[Estimate, Estimate]:
+    ap, accuracy = (Estimate(line.published.get(name, math.nan)) for name in ("ap", "accuracy"))
+    return ap, accuracy
+
+
+def _line(name: str, columns: Sequence[Column]) -> str:
+    both = [cells.get(name, (UNDEFINED, UNDEFINED)) for _, cells in columns]
+    aps = [per_cent(ap.value) for ap, _ in both]
+    best = max((ap for ap in aps if ap), key=float, default="")
+    parts = [escape(name)]
+    for text, (ap, accuracy) in zip(aps, both, strict=True):
+        value = f"\\textbf{{{text}}}" if text and text == best and len(columns) > 1 else text
+        low, high = per_cent(ap.low), per_cent(ap.high)
+        parts.append(f"{value} [{low}, {high}]" if low else value)
+        parts.append(per_cent(accuracy.value))
+    return " & ".join(parts) + r" \\"

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from evaluation.model import METRICS, About, read_metrics
+from evaluation.evaluation import Evaluation
+from evaluation.metrics_file import METRICS_FILE, read_metrics
 from util.errors import UsageError
 from util.files import atomic_folder
 
 FILES = (
-    *("predictions.csv", "table.csv", "table.md", "table.tex", "comparison.csv", METRICS),
+    *("predictions.csv", "table.csv", "table.md", "table.tex", "comparison.csv", METRICS_FILE),
     *("report.html", "robustness.csv", "threshold.json"),
 )
-IDENTITY = ("weights_sha256", "arch", "crop_size", "precision", "reencode", "predictions")
+IDENTITY = (
+    *("weights_sha256", "arch", "predictions"),
+    *("crop_size", "crops", "resize", "precision", "reencode"),
+)
 ON_REQUEST = {"robustness.csv": "--robustness", "threshold.json": "--calibrate_on"}
 
 
@@ -28,27 +32,46 @@ def default_name(model_path: str) -> str:
     return f"{run}-{match[1]}" if match and run else stem
 
 
+def model_names(paths: Sequence[str]) -> list[str]:
+    """Return names for the models of predictions files: by folder, made different where equal."""
+    names: list[str] = []
+    for path in map(os.path.abspath, paths):
+        folder, file = os.path.split(path)
+        own = os.path.splitext(file)[0]
+        name = os.path.basename(folder) if own == "predictions" else own
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
 @contextmanager
-def new_results(folder: str) -> Iterator[str]:
-    """Yield a folder to write results into; when all of them are there it becomes `folder`."""
-    with atomic_folder(folder, is_ours) as new:
+def new_results(folder: str, models: Collection[str] = ()) -> Iterator[str]:
+    """Yield a folder to write results into; when all of them are there it becomes `folder`.
+
+    `models` are the names of those whose scores lie side by side in it.
+    """
+    with atomic_folder(folder, lambda path: is_ours(path, models)) as new:
         yield new
 
 
-def is_ours(path: str) -> bool:
+def is_ours(path: str, models: Collection[str] = ()) -> bool:
     """Return whether an evaluation writes a file of this name, relative to its folder."""
     is_figure = os.path.dirname(path) == "figures" and path.endswith((".png", ".pdf"))
-    return path in FILES or is_figure
+    return path in FILES or is_figure or path in [f"{name}.csv" for name in models]
 
 
 def refuse_other_results(
-    folder: str, abouts: dict[str, About], testsets: Collection[str], made: Collection[str]
+    folder: str,
+    evaluations: Collection[Evaluation],
+    testsets: Collection[str],
+    *,
+    with_threshold: bool,
 ) -> None:
     """Raise UsageError where `folder` holds anything that the new results would not hold as well:
     scores of other weights, another protocol, other images or further test sets, or files that
-    are made on request and not among those `made`.
+    are made on request and not now.
 
-    `abouts` are those of the new results' models, by name.
+    `testsets` are those that the new results will have, `with_threshold`: and threshold.json.
     """
     there = [name for name in FILES if os.path.exists(os.path.join(folder, name))]
     if os.path.exists(folder) and not os.path.isdir(folder):
@@ -56,9 +79,13 @@ def refuse_other_results(
     if not there:
         return
     reason = "files of unknown origin"
-    if METRICS in there:
-        reason = _difference(folder, abouts, testsets)
-    lost = [name for name in there if name in ON_REQUEST and name not in made]
+    if METRICS_FILE in there:
+        reason = _difference(folder, evaluations, testsets)
+    made = {
+        "robustness.csv": any(each.provenance.levels or each.degraded for each in evaluations),
+        "threshold.json": with_threshold,
+    }
+    lost = [name for name in there if name in ON_REQUEST and not made[name]]
     if lost and not reason:
         reason = f"{lost[0]}, which {ON_REQUEST[lost[0]]} would make again"
     if reason:
@@ -67,9 +94,11 @@ def refuse_other_results(
         )
 
 
-def _difference(folder: str, abouts: dict[str, About], testsets: Collection[str]) -> str:
+def _difference(folder: str, evaluations: Collection[Evaluation], testsets: Collection[str]) -> str:
     """Return, in words, what an earlier evaluation there has that the new one has not."""
     metrics = read_metrics(folder)
+    names = [each.name if len(evaluations) > 1 else "" for each in evaluations]
+    abouts = {n: each.provenance.to_json() for n, each in zip(names, evaluations, strict=True)}
     earlier = metrics.get("models") or {name: metrics for name in abouts if len(abouts) == 1}
     if set(earlier) != set(abouts):
         return "a comparison of other models"
@@ -92,5 +121,5 @@ def _difference(folder: str, abouts: dict[str, About], testsets: Collection[str]
 
 def _shown(about: dict[str, Any], key: str) -> str:
     if key not in about:
-        return "unknown" if key != "reencode" else "none"
+        return "none" if key in ("crops", "resize", "reencode") else "unknown"
     return "whole images" if about[key] is None else str(about[key])[:40]

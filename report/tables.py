@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from evaluation.bootstrap import CONFIDENCE
+from evaluation.evaluation import Evaluation
+from evaluation.measure import MEAN, RESAMPLED, UNDEFINED, Difference, Estimate, Measured
 from evaluation.metrics import ECE_BINS
-from evaluation.model import Model
-from evaluation.rows import MEAN, Row
 from evaluation.thresholds import FEW_SHOT_DRAWS
 from report.page import Table
 from util.markdown import table
 
+COUNTS = {"num_real": "real", "num_fake": "fake", "num_unreadable": "unreadable"}
 HEADINGS = {
-    "testset": "test set",
-    "num_real": "real",
-    "num_fake": "fake",
-    "num_unreadable": "unreadable",
     "ap": "AP",
     "accuracy": "acc.",
     "real_accuracy": "real acc.",
@@ -28,7 +24,6 @@ HEADINGS = {
     "tpr_at_fpr_1": "TPR at FPR 1",
     "tpr_at_fpr_5": "TPR at FPR 5",
     "tpr_at_fpr_10": "TPR at FPR 10",
-    "fpr_resolution": "FPR step",
     "equal_error_rate": "EER",
     "brier": "Brier",
     "expected_calibration_error": "ECE",
@@ -39,90 +34,92 @@ HEADINGS = {
 }
 SPREAD = f"{CONFIDENCE:.0%}".replace("%", " %")
 
-# A column that stands in none of these is shown with the operating points.
-RESULTS = (
-    *("num_real", "num_fake", "num_unreadable"),
-    *("ap", "accuracy", "real_accuracy", "fake_accuracy", "auroc"),
-)
+# A metric that stands in neither of these is shown with the operating points.
+RESULTS = ("ap", "accuracy", "real_accuracy", "fake_accuracy", "auroc")
 CALIBRATED = ("calibrated_accuracy", "calibrated_tpr", "calibrated_fpr")
 
 
-def model_tables(model: Model, name: str) -> list[Table]:
-    """Results, accuracy by threshold, operating points; `name` (may be empty) goes before each."""
-    rows = model.rows()
-    unreadable = any(row["num_unreadable"] > 0 for row in rows)
-    columns = [c for c in rows[0] if c != "num_unreadable" or unreadable]
-    results = [c for column in RESULTS for c in (column, f"published_{column}") if c in columns]
-    few_shot = [c for c in columns if c.startswith("few_shot_")]
-    by_threshold = ["accuracy", *few_shot, *(c for c in CALIBRATED if c in columns)]
+def model_tables(evaluation: Evaluation, name: str) -> list[Table]:
+    """Return results, accuracy by threshold, and operating points, in per cent.
+
+    `name` (may be empty) goes before each title.
+    """
+    lines = evaluation.lines()
+    metrics, published = list(lines[0].metrics), list(lines[0].published)
+    results = [*RESULTS, *(m for m in published if m not in RESULTS)]
+    few_shot = [m for m in metrics if m.startswith("few_shot_")]
+    by_threshold = ["accuracy", *few_shot, *(m for m in CALIBRATED if m in metrics)]
     by_threshold.append("oracle_accuracy")
-    shown = {"testset", *results, *by_threshold}
-    rest = [c for c in columns if c not in shown and not c.endswith(("_low", "_high"))]
+    rest = [m for m in metrics if m not in results and m not in by_threshold]
     titled = f"{name}: " if name else ""
     return [
-        _table(f"{titled}Results", results, rows, _results_note(model)),
-        _table(f"{titled}Accuracy by threshold", by_threshold, rows, _threshold_note(model)),
-        _table(f"{titled}Operating points and calibration", rest, rows, OPERATING_NOTE),
+        _table(f"{titled}Results", evaluation, results, _results_note(evaluation), counts=True),
+        _table(
+            f"{titled}Accuracy by threshold", evaluation, by_threshold, _threshold_note(evaluation)
+        ),
+        _table(f"{titled}Operating points and calibration", evaluation, rest, OPERATING_NOTE),
     ]
 
 
 OPERATING_NOTE = (
     "TPR at FPR 1, 5, 10: share of fakes found where at most 1, 5, 10 % of the reals are called"
-    " fake; the FPR of a set moves in steps of 1/real images (FPR step), so that a budget below"
-    " one step allows none. EER: equal error rate. Brier score and ECE (expected calibration"
+    " fake; the FPR of a set moves in steps of 1/real images, so that a budget below one step"
+    " allows none. EER: equal error rate. Brier score and ECE (expected calibration"
     f" error, {ECE_BINS} bins) judge the probability as it stands; 0 is best."
 )
 
 
-def _results_note(model: Model) -> str:
-    resamples = model.about["bootstrap"]
+def _results_note(evaluation: Evaluation) -> str:
+    resamples = evaluation.measuring.bootstrap
     drawn = (
         f"{SPREAD}: bootstrap interval of {resamples} stratified resamples." if resamples else ""
     )
     return f"AP and AUROC rank by logit. {drawn}".strip()
 
 
-def _threshold_note(model: Model) -> str:
+def _threshold_note(evaluation: Evaluation) -> str:
     parts = ["Accuracy where the threshold is: probability 0.5 (acc.)"]
-    if model.about["few_shot"]:
+    if evaluation.measuring.few_shot:
         parts.append(
             "learned from k real and k fake images of the set itself, the other images scored,"
             f" mean of {FEW_SHOT_DRAWS} draws (k shot)"
         )
-    if found := model.about.get("calibration"):
+    if found := evaluation.measuring.calibration:
         parts.append(
-            f"learned on {found['calibrated_on']} by {found['rule']}: logit"
-            f" {found['threshold']:.3f} (calibrated, with its TPR and FPR)"
+            f"learned on {found.calibrated_on} by {found.rule}: logit {found.threshold:.3f}"
+            " (calibrated, with its TPR and FPR)"
         )
     parts.append("the best one on these very images, an upper bound out of reach (oracle)")
     return "; ".join(parts) + "."
 
 
-def by_testset(models: Sequence[Model]) -> tuple[list[str], list[dict[str, Row]]]:
-    """The test sets that any of `models` has scored, and for each model its rows by test set, the
-    mean among them.
+def by_testset(evaluations: Sequence[Evaluation]) -> tuple[list[str], list[dict[str, Measured]]]:
+    """Return the test sets that any of `evaluations` has, and for each what was measured, by test
+    set, the mean among them.
     """
-    rows_of = [{row["testset"]: row for row in model.rows()} for model in models]
-    names = dict.fromkeys(name for rows in rows_of for name in rows)
-    return [name for name in names if name != MEAN], rows_of
+    lines_of = [{line.name: line for line in each.lines()} for each in evaluations]
+    names = dict.fromkeys(name for lines in lines_of for name in lines)
+    return [name for name in names if name != MEAN], lines_of
 
 
-def comparison_table(models: Sequence[Model], comparisons: dict[str, list[Row]]) -> Table:
-    """AP of several models side by side, and the first's lead over each other."""
+def comparison_table(
+    evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
+) -> Table:
+    """Return AP of several models side by side, and the first's lead over each other."""
     headings = ["test set"]
-    for model in models:
-        headings += [f"{model.name} AP", SPREAD]
+    for each in evaluations:
+        headings += [f"{each.name} AP", SPREAD]
     for name in comparisons:
-        headings += [f"{models[0].name} minus {name}", SPREAD]
-    names, rows_of = by_testset(models)
-    lead_of = [{row["testset"]: row for row in rows} for rows in comparisons.values()]
+        headings += [f"{evaluations[0].name} minus {name}", SPREAD]
+    names, lines_of = by_testset(evaluations)
+    leads_of = [{its.testset: its.difference for its in own} for own in comparisons.values()]
     cells = []
     for name in [*names, MEAN]:
         line = [name]
-        for rows in rows_of:
-            line += _with_interval(rows.get(name, {}), "ap")
-        for leads in lead_of:
-            line += _with_interval(leads.get(name, {}), "difference")
+        for lines in lines_of:
+            line += with_interval(lines[name].metrics["ap"] if name in lines else UNDEFINED)
+        for leads in leads_of:
+            line += with_interval(leads.get(name, UNDEFINED))
         cells.append(line)
     note = (
         "The interval of a difference is that of the paired bootstrap: both models on the same"
@@ -137,35 +134,51 @@ def markdown(text: Table) -> str:
     return table(text.headings, text.cells)
 
 
-def per_cent(value: Any, decimals: int = 2) -> str:  # noqa: ANN401
-    """A fraction in per cent; a count as it is; nothing where it is undefined."""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{100 * value:.{decimals}f}"
-    return str(value)
+def per_cent(fraction: float, decimals: int = 2) -> str:
+    """Return a fraction in per cent; nothing where it is undefined."""
+    return "" if math.isnan(fraction) else f"{100 * fraction:.{decimals}f}"
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Row], note: str) -> Table:
-    headings = [HEADINGS["testset"]]
-    for column in columns:
-        headings += [_heading(column), SPREAD] if f"{column}_low" in rows[0] else [_heading(column)]
-    cells = []
-    for row in rows:
-        line = [row["testset"]]
-        for column in columns:
-            both = f"{column}_low" in row
-            line += _with_interval(row, column) if both else [per_cent(row[column])]
-        cells.append(line)
-    return Table(title, headings, cells, note)
-
-
-def _with_interval(row: Row, column: str) -> list[str]:
-    value, low, high = (row.get(column + end, math.nan) for end in ("", "_low", "_high"))
+def with_interval(estimate: Estimate) -> list[str]:
+    """Return the cells of a value and its interval, in per cent."""
+    value, low, high = estimate
     spread = "" if math.isnan(low) else f"{per_cent(low, 1)} to {per_cent(high, 1)}"
     return [per_cent(value), spread]
 
 
-def _heading(column: str) -> str:
-    ours = column.removeprefix("published_")
-    if ours.startswith("few_shot_"):
-        return f"{ours.split('_')[2]} shot"
-    return ("published " if ours != column else "") + HEADINGS.get(ours, ours)
+def _table(
+    title: str, evaluation: Evaluation, metrics: Sequence[str], note: str, counts: bool = False
+) -> Table:
+    """Return a row per test set, and the mean: each metric with its interval, where it has one.
+
+    With `counts` the images come before them, and published values beside ours.
+    """
+    lines = evaluation.lines()
+    intervals = RESAMPLED if evaluation.measuring.bootstrap else ()
+    shown = list(COUNTS)[: 3 if any(line.num_unreadable for line in lines) else 2]
+    headings = ["test set", *(COUNTS[field] for field in shown if counts)]
+    for metric in metrics:
+        if metric in lines[0].metrics:
+            headings += [_heading(metric), *([SPREAD] if metric in intervals else [])]
+        if counts and metric in lines[0].published:
+            headings.append(f"published {_heading(metric)}")
+    cells = []
+    for line in lines:
+        row = [line.name, *(_count(getattr(line, field)) for field in shown if counts)]
+        for metric in metrics:
+            if metric in line.metrics:
+                row += with_interval(line.metrics[metric])[: 2 if metric in intervals else 1]
+            if counts and metric in line.published:
+                row.append(per_cent(line.published[metric]))
+        cells.append(row)
+    return Table(title, headings, cells, note)
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _heading(metric: str) -> str:
+    if metric.startswith("few_shot_"):
+        return f"{metric.split('_')[2]} shot"
+    return HEADINGS.get(metric, metric)

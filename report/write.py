@@ -1,22 +1,24 @@
-"""Write a report into its folder: tables after every test set, figures and the page at the end."""
+"""Write a report into its folder: scores, tables, figures and the page, all or nothing."""
 
 from __future__ import annotations
 
 import functools
-import json
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from data.testsets import PAPER_ELEVEN
-from evaluation.metrics import unranked
-from evaluation.model import METRICS, Model, caption, metrics_of
-from evaluation.rows import Row, compare
-from evaluation.suspicions import suspicions
+from data.augment import Transform
+from evaluation.evaluation import Evaluation, compare
+from evaluation.measure import Difference
+from evaluation.metrics_file import write_metrics
+from evaluation.predictions import write_predictions
+from evaluation.protocol import ScoringProtocol
+from evaluation.rows import degraded_row, difference_row, write_csv
+from evaluation.suspicions import warnings
+from evaluation.thresholds import write_calibration
+from report.captions import captions
 from report.figures import (
     performance_bars,
     precision_recall_curves,
@@ -24,108 +26,125 @@ from report.figures import (
     roc_curves,
     score_histograms,
 )
+from report.gallery import Explain, gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
+from report.results_folder import new_results
 from report.tables import comparison_table, markdown, model_tables
 from util.drawing import Drawing, save_drawing
 from util.errors import one_line
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write
 
 
-def write_tables(folder: str, models: Sequence[Model]) -> str:
+def write_report(
+    folder: str,
+    evaluations: Sequence[Evaluation],
+    *,
+    num_mistakes: int = 12,
+    dataroot: str = "",
+    explain: Explain | None = None,
+) -> str:
+    """Write everything that is made of evaluations, side by side where they are several.
+
+    The folder goes from its old state to the new one in one step. `num_mistakes` are shown of each
+    label in each test set, with pictures from `dataroot` or where the scores say that they come
+    from, and with Grad-CAM by `explain`. Returns what the console shows: captions and first table.
+    """
+    several = len(evaluations) > 1
+    calibration = evaluations[0].measuring.calibration
+    with new_results(folder, [each.name for each in evaluations] if several else []) as new:
+        for each in evaluations:
+            file = f"{each.name}.csv" if several else "predictions.csv"
+            write_predictions(os.path.join(new, file), each.scores)
+        if degraded := [degraded_row(its) for its in evaluations[0].degraded]:
+            write_csv(os.path.join(new, "robustness.csv"), degraded)
+        if calibration:
+            write_calibration(os.path.join(new, "threshold.json"), calibration)
+        shown = write_tables(new, evaluations)
+        mistakes = [
+            mistake
+            for each in evaluations
+            for mistake in find_pictures(each, num_mistakes, dataroot, explain)
+        ]
+        write_page(new, evaluations, mistakes)
+    return shown
+
+
+def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
     """Write table.csv, table.md, table.tex, metrics.json (and comparison.csv for several models);
     return what the console shows: the captions and the first table.
     """
-    several = len(models) > 1
+    several = len(evaluations) > 1
     rows = [
-        ({"model": model.name} if several else {}) | row for model in models for row in model.rows()
+        ({"model": each.name} if several else {}) | row
+        for each in evaluations
+        for row in each.rows()
     ]
     write_csv(os.path.join(folder, "table.csv"), rows)
-    comparisons = _comparisons(models)
+    comparisons = _comparisons(evaluations)
     if several:
         lines = [
-            {"first": models[0].name, "second": name} | row
-            for name, rows in comparisons.items()
-            for row in rows
+            {"first": evaluations[0].name, "second": name} | difference_row(line)
+            for name, differences in comparisons.items()
+            for line in differences
         ]
         write_csv(os.path.join(folder, "comparison.csv"), lines)
-    captions, tables = _captions(models), _tables(models, comparisons)
-    noted = [f"**Warning**: {one_line(text)}" for text in warnings(models)]
+    said, tables = captions(evaluations), _tables(evaluations, comparisons)
+    noted = [f"**Warning**: {one_line(text)}" for text in warnings(evaluations)]
     shown = (f"### {t.title}\n\n{markdown(t)}\n\n{t.note}" for t in tables)
-    parts = [*map(one_line, captions), *noted, *shown]
+    parts = [*map(one_line, said), *noted, *shown]
     _write(os.path.join(folder, "table.md"), "\n\n".join(parts) + "\n")
-    _write(os.path.join(folder, "table.tex"), latex(models))
-    metrics = metrics_of(models[0])
-    if several:
-        metrics = {"models": {model.name: metrics_of(model) for model in models}}
-    metrics["warnings"] = warnings(models)
-    text = json.dumps(metrics, indent=1, allow_nan=False)
-    _write(os.path.join(folder, METRICS), text + "\n")
-    return "\n\n".join([*captions, markdown(tables[0])])
+    _write(os.path.join(folder, "table.tex"), latex(evaluations))
+    write_metrics(folder, evaluations, warnings(evaluations))
+    return "\n\n".join([*said, markdown(tables[0])])
 
 
-def write_page(
-    folder: str,
-    models: Sequence[Model],
-    thresholds: Mapping[str, float],
-    robustness: Sequence[Row],
-    find_mistakes: Callable[[Model, float], list[Mistake]],
-) -> None:
-    """Write the figures, as PNG and PDF, and report.html.
-
-    `thresholds` are logits by name; mistakes are those at the last of them. `robustness` are the
-    rows of robustness.csv, or none.
-    """
+def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequence[Mistake]) -> None:
+    """Write the figures, as PNG and PDF, and report.html."""
+    thresholds = _thresholds(evaluations)
     threshold = list(thresholds.values())[-1]
     page = Page(
-        " and ".join(model.name for model in models),
-        [*(text.replace("**", "") for text in _captions(models)), *warnings(models)],
-        _tables(models, _comparisons(models)),
-        _drawings(os.path.join(folder, "figures"), models, threshold, robustness),
-        {model.name: model.scores for model in models},
+        " and ".join(each.name for each in evaluations),
+        [*(text.replace("**", "") for text in captions(evaluations)), *warnings(evaluations)],
+        _tables(evaluations, _comparisons(evaluations)),
+        _drawings(os.path.join(folder, "figures"), evaluations, threshold),
+        {each.name: each.scores for each in evaluations},
         threshold,
         thresholds,
-        [mistake for model in models for mistake in find_mistakes(model, threshold)],
+        mistakes,
         [
             (testset, path, reason)
-            for model in models
-            for testset, reasons in model.about.get("unreadable", {}).items()
+            for each in evaluations
+            for testset, reasons in each.provenance.unreadable.items()
             for path, reason in reasons.items()
         ],
     )
     write_html(os.path.join(folder, "report.html"), page)
 
 
-def warnings(models: Sequence[Model]) -> list[str]:
-    """Return, in words, what leaves cells of the tables empty, which images are missing in them,
-    and what hints that the scores are not what they seem.
-    """
-    found = []
-    for model in models:
-        for name, scores in model.scores.items():
-            if reason := unranked(scores.labels, scores.logits):
-                found.append(f"{name} {reason}: no AP, no AUROC, nothing that ranks")
-        for name, reasons in model.about.get("unreadable", {}).items():
-            images = "1 image" if len(reasons) == 1 else f"{len(reasons)} images"
-            found.append(f"{name}: {images} could not be read and not scored")
-        found += suspicions(model.about, model.scores)
-    return list(dict.fromkeys(found))
+def find_pictures(
+    evaluation: Evaluation, number: int, dataroot: str, explain: Explain | None
+) -> list[Mistake]:
+    """Return the mistakes at the last of the thresholds, with pictures of what was scored."""
+    threshold = list(_thresholds([evaluation]).values())[-1]
+    origin = evaluation.provenance
+    transforms: list[Transform] = (origin.protocol or ScoringProtocol()).transforms()[0]
+    return gallery(
+        evaluation.name,
+        evaluation.scores,
+        threshold=threshold,
+        number=number,
+        roots=roots_of(dataroot, evaluation.scores) or origin.roots,
+        transforms=transforms,
+        explain=functools.partial(explain, threshold=threshold) if explain else None,
+    )
 
 
-def write_csv(path: str, rows: Sequence[Row]) -> None:
-    """Write rows of one shape: fractions with 6 decimals, undefined ones empty."""
-    with atomic_write(path) as file:
-        writer = csv_writer(file)
-        if rows:
-            writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-
-
-def _cell(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6f}"
-    return str(value)
+def _thresholds(evaluations: Sequence[Evaluation]) -> dict[str, float]:
+    """Return logits by name; mistakes are those at the last of them."""
+    calibration = evaluations[0].measuring.calibration
+    return {"0.5": 0.0} | ({"calibrated": calibration.threshold} if calibration else {})
 
 
 def _write(path: str, text: str) -> None:
@@ -133,37 +152,28 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _captions(models: Sequence[Model]) -> list[str]:
-    several = len(models) > 1
-    return [
-        (f"{model.name}: " if several else "") + caption(model.about, model.scores)
-        for model in models
-    ]
+def _comparisons(evaluations: Sequence[Evaluation]) -> dict[str, list[Difference]]:
+    """Return the first model against each other."""
+    return {each.name: compare(evaluations[0], each) for each in evaluations[1:]}
 
 
-def _comparisons(models: Sequence[Model]) -> dict[str, list[Row]]:
-    """The first model against each other."""
-    first = models[0].scored()
-    return {model.name: compare(first, model.scored(), PAPER_ELEVEN) for model in models[1:]}
+def _tables(
+    evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
+) -> list[Table]:
+    if len(evaluations) == 1:
+        return model_tables(evaluations[0], "")
+    each = [table for its in evaluations for table in model_tables(its, its.name)]
+    return [comparison_table(evaluations, comparisons), *each]
 
 
-def _tables(models: Sequence[Model], comparisons: dict[str, list[Row]]) -> list[Table]:
-    if len(models) == 1:
-        return model_tables(models[0], "")
-    each = [table for model in models for table in model_tables(model, model.name)]
-    return [comparison_table(models, comparisons), *each]
-
-
-def _drawings(
-    folder: str, models: Sequence[Model], threshold: float, robustness: Sequence[Row]
-) -> list[Drawing]:
-    rows = {model.name: model.rows() for model in models}
-    scores = {model.name: model.scores for model in models}
+def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) -> list[Drawing]:
+    lines = {each.name: each.lines() for each in evaluations}
+    scores = {each.name: each.scores for each in evaluations}
     wanted: list[tuple[str, str, Callable[[], Figure]]] = [
         (
             "performance",
             "Average precision by generator, with 95 % intervals",
-            lambda: performance_bars(rows),
+            lambda: performance_bars(lines),
         ),
         ("roc", "ROC curves", lambda: roc_curves(scores)),
         ("precision_recall", "Precision-recall curves", lambda: precision_recall_curves(scores)),
@@ -173,8 +183,9 @@ def _drawings(
             lambda: score_histograms(scores, threshold),
         ),
     ]
-    for degradation in dict.fromkeys(row["degradation"] for row in robustness):
-        draw = functools.partial(robustness_panels, robustness, degradation)
+    degraded = evaluations[0].degraded
+    for degradation in dict.fromkeys(its.degradation for its in degraded):
+        draw = functools.partial(robustness_panels, degraded, degradation)
         title = f"Average precision under {degradation}, with 95 % intervals"
         wanted.append((f"robustness_{degradation}", title, draw))
     bar = tqdm(wanted, "figures", leave=False, unit="figure", delay=1)

@@ -15,10 +15,10 @@ import predict as predict_command
 from data.dataset import EvalImages
 from data.samples import find_samples
 from evaluation.degrade import ORIGINAL, variants
+from evaluation.predict import predict
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Scored, Scorer, image_scorer, score_testset
 from evaluation.store import Kept, read_cell, store_folder, write_cell
-from networks.predict import predict
 from options.parse import parse
 from options.predict_options import PredictOptions
 from tests.conftest import children, write_image

@@ -14,8 +14,8 @@ from data.images import UnreadableImage
 from data.loaders import eval_reader
 from data.samples import find_samples
 from data.transforms import eval_transform
+from evaluation.predict import predict, progress_bar
 from networks.normalize import normalize
-from networks.predict import predict, progress_bar
 from tests.commands import start_server
 from tests.conftest import write_image
 from tests.tolerances import assert_as_exact, exact_logits

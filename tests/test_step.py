@@ -34,7 +34,7 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     whole = load(run_training(toy, tmp_path, "--name", "whole", *options))
     split = load(run_training(toy, tmp_path, "--name", "split", *options, "--accumulate", parts))
     monkeypatch.setattr(train, "normalize", lambda batch: normalize(batch).double())
-    monkeypatch.setattr("networks.predict.normalize", lambda batch: normalize(batch).double())
+    monkeypatch.setattr("evaluation.predict.normalize", lambda batch: normalize(batch).double())
     monkeypatch.setattr(train, "create_network", lambda *_: plain_network().double())
     exact = load(run_training(toy, tmp_path, "--name", "exact", *options))
     runs = [split, whole, exact]

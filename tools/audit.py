@@ -16,8 +16,8 @@ from tqdm import tqdm
 from data.images import UnreadableImage
 from data.samples import LABELS, SPLITS, Samples, partner_of
 from data.sources import find_all_sets
-from data.testsets import paper_order
 from data.unreadable import tell_unreadable
+from evaluation.benchmark import PAPER
 from evaluation.metrics import Labels
 from options.audit_options import AuditOptions
 from options.parse import parse
@@ -129,7 +129,7 @@ def main() -> int:
 
 def _place(name: str) -> tuple[bool, tuple[int, str]]:
     """Train and val first, then the test sets in the paper's order."""
-    return name not in SPLITS, paper_order(name.removeprefix("test/"))
+    return name not in SPLITS, PAPER.rank(name.removeprefix("test/"))
 
 
 def _lot(name: str, seed: int) -> bytes:

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
 from data.sources import find_testsets
-from data.testsets import paper_order
 from data.unreadable import tell_unreadable
+from evaluation.benchmark import PAPER
 from options.parse import parse
 from options.spectra_options import SpectraOptions
 from tools.spectra_figure import LABELS, spectra_figure
@@ -143,7 +143,7 @@ def choose_images(
     found = find_testsets(root, testsets)
     chosen: dict[Group, list[str]] = {}
     available: dict[Group, int] = {}
-    for name in sorted(found, key=paper_order):
+    for name in sorted(found, key=PAPER.rank):
         for label in range(len(LABELS)):
             indices = np.flatnonzero(found[name].labels == label)
             available[name, label] = len(indices)

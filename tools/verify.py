@@ -7,7 +7,8 @@ from collections import Counter
 
 from data.manifest_file import read_manifest, refuse_stale
 from data.sources import find_all_sets
-from data.testsets import ORDER, benchmark_note, paper_order
+from data.testsets import ORDER, benchmark_note
+from evaluation.benchmark import PAPER
 from options.machine import MAX_PIXELS
 from options.parse import parse
 from options.verify_options import VerifyOptions
@@ -153,7 +154,7 @@ def _contents(inventory: Inventory, seen: list[Seen]) -> list[Content]:
 
 def _order(name: str) -> tuple[int, tuple[int, str]]:
     split = _split(name)
-    return ("train", "val", "test").index(split), paper_order(name.removeprefix("test/"))
+    return ("train", "val", "test").index(split), PAPER.rank(name.removeprefix("test/"))
 
 
 def _rows(

@@ -13,9 +13,8 @@ from data.images import UnreadableImage
 from data.loaders import Batch
 from data.samples import Samples
 from evaluation.metrics import measure
-from networks.device import autocast
-from networks.normalize import normalize
-from networks.predict import predict, progress_bar
+from evaluation.predict import predict, progress_bar
+from networks.detector import NetworkDetector, as_detector
 from training import run_folder
 from training.logs import TensorBoard, write_history
 from training.state import Progress, TrainingState
@@ -47,16 +46,16 @@ def note_unreadable(
 
 
 def stop_if_not_sound(
-    network: nn.Module, images: torch.Tensor, device: torch.device, precision: str, folder: str
+    network: nn.Module, images: torch.Tensor, *, arch: str, precision: str, folder: str
 ) -> None:
     """Raise WorkError where `network` gives some of `images` (N, 3, H, W) uint8 a logit that is not
     finite. The loss of a step was that of the weights before it, and finite weights can be too
     large: to be called before weights are saved that have not been validated.
     """
     modes = [(module, module.training) for module in network.modules()]
-    network.eval()  # in which nothing is drawn, and batch norm's statistics stay
-    with torch.inference_mode(), autocast(device, precision):
-        logits = network(normalize(images)).float()
+    # in evaluation mode nothing is drawn, and batch norm's statistics stay
+    detector = as_detector(network, arch=arch, device=images.device, precision=precision)
+    logits = detector.logits(images)
     for module, mode in modes:
         module.training = mode
     if not torch.isfinite(logits).all():
@@ -68,11 +67,7 @@ def stop_if_not_sound(
 
 
 def validate(
-    network: nn.Module,
-    samples: Samples,
-    batches: Iterable[Batch],
-    device: torch.device,
-    precision: str,
+    detector: NetworkDetector, samples: Samples, batches: Iterable[Batch]
 ) -> dict[str, float]:
     """Return every metric on the validation images, the same pixels in each epoch; without those
     that could not be read, which the caller has been told of.
@@ -81,10 +76,10 @@ def validate(
     """
     # Batch norm's statistics are each process's own until the next step; a checkpoint has the first
     # one's, and with others a run that goes on from it would be validated differently.
-    distributed.share(network.buffers())
+    distributed.share(detector.network.buffers())
     with progress_bar(len(samples.labels), "validation") as bar:
-        predicted = predict(network, batches, len(samples.labels), device, precision, bar)
-    predicted.require_finite(samples.path, precision)
+        predicted = predict(detector, batches, len(samples.labels), bar)
+    predicted.require_finite(samples.path, detector.precision)
     return measure(samples.labels[predicted.came], predicted.logits[predicted.came])
 
 

@@ -14,7 +14,7 @@ from data.order import Pool, find_pairs, make_pools
 from data.samples import concat, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
-from networks.create import NETWORKS
+from networks.architectures import architecture
 from options.train_options import TrainOptions
 from training import schedule
 from training.state import TrainingState
@@ -92,7 +92,8 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
     if options.ema:
         decay = get_ema_multi_avg_fn(options.ema)
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    kind = {"arch": options.arch, "crop_size": options.cropSize}
+    its = architecture(options.arch)
+    kind = {"arch": options.arch, "crop_size": options.cropSize, "mean": its.mean, "std": its.std}
     return TrainingState(network, optimizer, rate, scaler, average, kind)
 
 
@@ -103,7 +104,7 @@ def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict[str
     trained = [p for p in network.parameters() if p.requires_grad]
     if options.head_lr is None:
         return [{"params": trained}]
-    head = list(network.get_submodule(NETWORKS[options.arch].head).parameters())
+    head = list(network.get_submodule(architecture(options.arch).head).parameters())
     rest = [p for p in trained if all(p is not own for own in head)]
     own = {"params": head, "lr": options.head_lr}
     return [{"params": rest}, own] if rest else [own]

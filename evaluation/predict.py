@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 from tqdm import tqdm
 
-from networks.device import autocast
-from networks.normalize import normalize
+from networks.detector import Detector
 from util import distributed
 from util.errors import WorkError
 
@@ -31,6 +29,13 @@ class Predicted(NamedTuple):
     def finite(self) -> npt.NDArray[np.bool_]:
         """Return (N,): whether a logit came that is a finite number."""
         return self.came & np.isfinite(self.logits)
+
+    def mean_of_every(self, count: int) -> Predicted:
+        """Return the mean over each `count` logits in a row, where all of them came."""
+        if count == 1:
+            return self
+        logits, came = self.logits.reshape(-1, count), self.came.reshape(-1, count)
+        return Predicted(logits.mean(axis=1, dtype=np.float64).astype(np.float32), came.all(axis=1))
 
     def require_finite(self, name: Callable[[int], str], precision: str) -> None:
         """Raise WorkError where a logit came that is not finite; `name` names an image."""
@@ -53,31 +58,25 @@ def progress_bar(num_images: int, description: str) -> tqdm:
     return tqdm(total=share, desc=description, unit="image", leave=False, disable=quiet)
 
 
-@torch.inference_mode()
 def predict(
-    network: nn.Module,
+    detector: Detector,
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     num_images: int,
-    device: torch.device,
-    precision: str,
     bar: tqdm,
 ) -> Predicted:
     """Score images 0..num_images-1, however many processes share them.
 
-    `batches` yields this process's share: numbers (N,) and images (N, 3, H, W) uint8. `network` is
-    left in evaluation mode. Every process gets all the logits; where reading a batch fails in one,
-    its error is raised in all. `bar` counts the images (`progress_bar`).
+    `batches` yields this process's share: numbers (N,) and images (N, 3, H, W) uint8. Every process
+    gets all the logits; where reading a batch fails in one, its error is raised in all. `bar`
+    counts the images (`progress_bar`).
     """
-    network.eval()
     numbers: list[npt.NDArray[np.int64]] = []
     scores: list[npt.NDArray[np.float32]] = []
     failure: Exception | None = None
     try:
         for number, images in batches:
-            with autocast(device, precision):
-                logits = network(normalize(images.to(device, non_blocking=True)))
             numbers.append(number.numpy())
-            scores.append(logits.float().reshape(-1).cpu().numpy())
+            scores.append(detector.logits(images).cpu().numpy())
             bar.update(len(number))
     except Exception as error:  # the other processes wait for this one below
         failure = error

@@ -1,0 +1,175 @@
+"""An evaluation: the scores of one model, what was measured of them, and how they came to be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.samples import Samples
+from data.testsets import benchmark_note
+from evaluation.benchmark import PAPER, Benchmark
+from evaluation.measure import (
+    MEAN,
+    Difference,
+    Measured,
+    Measuring,
+    difference_of,
+    mean_of,
+    measure_testset,
+)
+from evaluation.predictions import Scores
+from evaluation.protocol import ScoringProtocol
+from evaluation.rows import Degraded, Row, testset_row
+from networks.detector import Detector
+from util.errors import UsageError
+
+
+@dataclass
+class Provenance:
+    """How scores came to be, as far as it is known; what metrics.json begins with."""
+
+    weights: str = ""  # path of the file; "": not known
+    weights_sha256: str = ""
+    arch: str = ""
+    protocol: ScoringProtocol | None = None
+    dataroot: str = ""
+    roots: dict[str, str] = field(default_factory=dict)  # test set -> its folder
+    note: str | None = None  # what a benchmark that is not the paper's says of itself
+    predictions: str = ""  # the file that scores of unknown weights were read from
+    partial: list[str] = field(default_factory=list)  # test sets that were there and left out
+    unreadable: dict[str, dict[str, str]] = field(default_factory=dict)  # set -> path -> reason
+    padded: dict[str, int] = field(default_factory=dict)  # set -> images smaller than the crop
+    seen_in_training: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Test set -> images that are among the training data, of those looked up."""
+    levels: dict[str, tuple[float, ...]] = field(default_factory=dict)  # degradation -> levels
+
+    @classmethod
+    def of(
+        cls,
+        detector: Detector,
+        protocol: ScoringProtocol,
+        *,
+        dataroot: str,
+        testsets: Mapping[str, Samples],
+    ) -> Provenance:
+        """Return that of scores which `detector` is about to give."""
+        return cls(
+            weights=detector.weights,
+            weights_sha256=detector.sha256,
+            arch=detector.name,
+            protocol=protocol,
+            dataroot=dataroot,
+            roots={name: samples.root for name, samples in testsets.items()},
+            note=benchmark_note(dataroot),
+        )
+
+    @classmethod
+    def from_json(cls, head: Mapping[str, Any]) -> Provenance:
+        """Return what metrics.json says, without what it leaves open."""
+        known = {f.name for f in dataclasses.fields(cls)} - {"protocol", "note", "levels"}
+        seen = {name: tuple(pair) for name, pair in head.get("seen_in_training", {}).items()}
+        return cls(
+            **{key: value for key, value in head.items() if key in known - {"seen_in_training"}},
+            protocol=ScoringProtocol.from_json(head) if "crop_size" in head else None,
+            note=head.get("benchmark"),
+            levels={name: tuple(its) for name, its in head.get("robustness", {}).items()},
+            seen_in_training=seen,  # type: ignore[arg-type]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for metrics.json; what is not known is left out."""
+        head: dict[str, Any] = {}
+        if self.weights:
+            head = {
+                "weights": self.weights,
+                "weights_sha256": self.weights_sha256,
+                "arch": self.arch,
+            }
+        if self.protocol:
+            head |= self.protocol.to_json()
+        if self.predictions:
+            head["predictions"] = self.predictions
+        head |= {
+            "dataroot": self.dataroot,
+            "roots": self.roots,
+            "benchmark": self.note,
+            "partial": self.partial,
+            "unreadable": self.unreadable,
+            "padded": self.padded,
+            "seen_in_training": self.seen_in_training,
+        }
+        return head | ({"robustness": self.levels} if self.levels else {})
+
+
+@dataclass
+class Evaluation:
+    """One model's test sets, in the order of the table."""
+
+    name: str
+    provenance: Provenance
+    measuring: Measuring
+    benchmark: Benchmark = PAPER
+    scores: dict[str, Scores] = field(default_factory=dict)
+    measured: dict[str, Measured] = field(default_factory=dict)
+    degraded: list[Degraded] = field(default_factory=list)
+
+    def add(self, testset: str, scores: Scores) -> None:
+        """Measure a test set and put it last."""
+        num_unreadable = len(self.provenance.unreadable.get(testset, {}))
+        self.scores[testset] = scores
+        self.measured[testset] = measure_testset(testset, scores, self.measuring, num_unreadable)
+
+    def mean(self) -> Measured:
+        """Return the mean over the benchmark's test sets that were scored, or over all."""
+        return mean_of([self.measured[name] for name in self.benchmark.chosen(self.measured)])
+
+    def lines(self) -> list[Measured]:
+        """Return what the table shows: each test set, and last the mean."""
+        return [*self.measured.values(), self.mean()]
+
+    def rows(self) -> list[Row]:
+        """Return the rows of table.csv."""
+        return [testset_row(line, self.measuring.bootstrap > 0) for line in self.lines()]
+
+
+def compare(first: Evaluation, second: Evaluation) -> list[Difference]:
+    """Return the difference in AP on the test sets whose images both scored, and last its mean.
+
+    Empty where they share none.
+    """
+    shared = [
+        name
+        for name, scores in first.scores.items()
+        if name in second.scores and scores.paths == second.scores[name].paths
+    ]
+    lines = [
+        difference_of(name, [first.measured[name]], [second.measured[name]]) for name in shared
+    ]
+    ranked = [line.testset for line in lines if line.difference.value == line.difference.value]
+    if chosen := first.benchmark.chosen(ranked):
+        both = ([its.measured[name] for name in chosen] for its in (first, second))
+        lines.append(difference_of(MEAN, *both))
+    return lines
+
+
+def refuse_other_labels(evaluations: Sequence[Evaluation], new: Evaluation) -> None:
+    """Raise UsageError where `new` and one of `evaluations` call one image real and fake."""
+    for known in evaluations:
+        for name in set(known.scores) & set(new.scores):
+            labels = dict(zip(*known.scores[name][:2], strict=True))
+            for path, label in zip(*new.scores[name][:2], strict=True):
+                if labels.get(path, label) != label:
+                    raise UsageError(
+                        f"--predictions: {name}/{path} is real in one file and fake in another"
+                        f" ({known.name}, {new.name})"
+                    )
+
+
+def refuse_reserved(testsets: Iterable[str]) -> None:
+    """Raise UsageError for a test set that could not be told from the row of the mean."""
+    if MEAN in testsets:
+        raise UsageError(
+            f"a test set cannot be called {MEAN!r}: the row of the mean is; rename its folder"
+        )

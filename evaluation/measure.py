@@ -1,0 +1,147 @@
+"""From the scores of a test set to its metrics, their mean, and two models side by side."""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.bootstrap import Resamples, bootstrap, interval
+from evaluation.metrics import accuracy, measure
+from evaluation.predictions import Labels, Scores
+from evaluation.thresholds import Calibration, few_shot_accuracy
+
+MEAN = "mean"  # the row of the mean, which no test set may be called
+RESAMPLED = ("ap", "auroc", "accuracy")  # the metrics that have an interval
+
+
+class Estimate(NamedTuple):
+    """A metric as a fraction, and the ends of its 95 % interval; NaN where undefined."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+UNDEFINED = Estimate(math.nan)
+
+
+class Measuring(NamedTuple):
+    """How scores are measured."""
+
+    bootstrap: int = 1000  # resamples for the intervals; 0: none
+    few_shot: tuple[int, ...] = ()  # images of each label that a threshold is learned from
+    calibration: Calibration | None = None  # a threshold that was learned elsewhere
+    published: Mapping[str, Mapping[str, float]] = {}  # test set -> metric -> fraction
+
+    def published_metrics(self) -> list[str]:
+        """Return the metrics that any test set has a published value of."""
+        return list(dict.fromkeys(name for its in self.published.values() for name in its))
+
+
+class Measured(NamedTuple):
+    """What was measured of one test set, or the mean over several."""
+
+    name: str
+    metrics: dict[str, Estimate]  # in the order of the table
+    num_real: int | None = None  # None: of a mean
+    num_fake: int | None = None
+    num_unreadable: int | None = None
+    published: Mapping[str, float] = {}  # by metric; NaN where nothing was published
+    resamples: Mapping[str, Resamples] = {}  # by metric; empty where undefined or not asked for
+
+
+def count_labels(labels: Labels) -> tuple[int, int]:
+    """Return the number of real and of fake images."""
+    num_fake = int(np.sum(labels == 1))
+    return len(labels) - num_fake, num_fake
+
+
+def measure_testset(
+    name: str, scores: Scores, measuring: Measuring, num_unreadable: int = 0
+) -> Measured:
+    """Return every metric of one test set."""
+    labels, logits = scores.labels, scores.logits
+    drawn = bootstrap(labels, logits, measuring.bootstrap, seed_of(name))
+    metrics = {
+        metric: estimate(value, drawn.get(metric))
+        for metric, value in measure(labels, logits).items()
+    }
+    for k in measuring.few_shot:
+        metrics[f"few_shot_{k}_accuracy"] = Estimate(few_shot_accuracy(labels, logits, k))
+    if measuring.calibration:
+        threshold = measuring.calibration.threshold
+        metrics["calibrated_accuracy"] = Estimate(accuracy(labels, logits, threshold))
+        for rate, label in (("tpr", 1), ("fpr", 0)):
+            above = logits[labels == label] > threshold
+            share = float(np.mean(above)) if above.size else math.nan
+            metrics[f"calibrated_{rate}"] = Estimate(share)
+    num_real, num_fake = count_labels(labels)
+    theirs = measuring.published.get(name, {})
+    published = {metric: theirs.get(metric, math.nan) for metric in measuring.published_metrics()}
+    return Measured(name, metrics, num_real, num_fake, num_unreadable, published, drawn)
+
+
+def mean_of(measured: Sequence[Measured]) -> Measured:
+    """Return the unweighted mean of each metric over the test sets that have it.
+
+    Its interval comes from the means of resamples: test sets are drawn independently.
+    """
+    drawn = mean_resamples(measured)
+    return Measured(
+        MEAN,
+        {
+            metric: estimate(_mean([m.metrics[metric].value for m in measured]), drawn.get(metric))
+            for metric in measured[0].metrics
+        },
+        published={
+            metric: _mean([m.published[metric] for m in measured])
+            for metric in measured[0].published
+        },
+        resamples=drawn,
+    )
+
+
+def mean_resamples(measured: Sequence[Measured]) -> dict[str, Resamples]:
+    """Return for each metric, resample by resample, its mean over the test sets that have it."""
+    metrics = dict.fromkeys(metric for m in measured for metric in m.resamples)
+    return {
+        metric: np.mean([m.resamples[metric] for m in measured if metric in m.resamples], axis=0)
+        for metric in metrics
+    }
+
+
+class Difference(NamedTuple):
+    """AP of two models on the same images, and its difference."""
+
+    testset: str
+    ap_first: float
+    ap_second: float
+    difference: Estimate  # its interval is that of the paired bootstrap
+
+
+def difference_of(name: str, first: Sequence[Measured], second: Sequence[Measured]) -> Difference:
+    """Return the difference of the mean APs of two models over the same test sets."""
+    ours, theirs = (_mean([m.metrics["ap"].value for m in model]) for model in (first, second))
+    drawn = [mean_resamples(model).get("ap") for model in (first, second)]
+    paired = None if drawn[0] is None or drawn[1] is None else drawn[0] - drawn[1]
+    return Difference(name, ours, theirs, estimate(ours - theirs, paired))
+
+
+def estimate(value: float, drawn: Resamples | None) -> Estimate:
+    """Return `value` with the interval of its resamples, where it has any."""
+    return Estimate(value) if drawn is None else Estimate(value, *interval(drawn))
+
+
+def seed_of(testset: str) -> int:
+    """Return a seed by name: test sets are drawn independently, and two models on one alike."""
+    return zlib.crc32(os.fsencode(testset))
+
+
+def _mean(values: Sequence[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan

@@ -1,0 +1,75 @@
+"""metrics.json: an evaluation for other programs, and what later evaluations are compared with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from evaluation.evaluation import Evaluation, Provenance
+from util.errors import UsageError
+from util.files import atomic_write
+
+METRICS_FILE = "metrics.json"
+
+
+def write_metrics(folder: str, evaluations: Sequence[Evaluation], warnings: Sequence[str]) -> None:
+    """Write metrics.json; of several models one below the other."""
+    metrics = _content(evaluations[0])
+    if len(evaluations) > 1:
+        metrics = {"models": {each.name: _content(each) for each in evaluations}}
+    metrics["warnings"] = list(warnings)
+    with atomic_write(os.path.join(folder, METRICS_FILE)) as file:
+        file.write(json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+
+
+def read_metrics(folder: str) -> dict[str, Any]:
+    """Return what an earlier evaluation's metrics.json holds; empty where there is none.
+
+    Raises UsageError where the file is no such file.
+    """
+    path = os.path.join(folder, METRICS_FILE)
+    if not os.path.isfile(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            metrics = json.load(file)
+        if not isinstance(metrics, dict) or not {"testsets", "models"} & set(metrics):
+            raise ValueError("it holds no test sets")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: not the metrics.json of an evaluation ({error}); move it away"
+        ) from error
+    return metrics
+
+
+def read_provenance(predictions: str) -> Provenance:
+    """Return what the metrics.json beside a predictions file says of how its scores came to be;
+    that they come from this file, where nothing does.
+    """
+    folder, file = os.path.split(os.path.abspath(predictions))
+    metrics = read_metrics(folder)
+    metrics = metrics.get("models", {}).get(os.path.splitext(file)[0], metrics)
+    return Provenance.from_json(metrics) if metrics else Provenance(predictions=predictions)
+
+
+def _content(evaluation: Evaluation) -> dict[str, Any]:
+    measuring = evaluation.measuring
+    calibration = measuring.calibration
+    rows = evaluation.rows()
+    values = [{c: _defined(row[c]) for c in row if c != "testset"} for row in rows]
+    return {
+        **evaluation.provenance.to_json(),
+        "bootstrap": measuring.bootstrap,
+        "few_shot": list(measuring.few_shot),
+        "calibration": dataclasses.asdict(calibration) if calibration else None,
+        "testsets": {row["testset"]: its for row, its in zip(rows[:-1], values, strict=False)},
+        "mean": values[-1],
+    }
+
+
+def _defined(value: Any) -> Any:  # noqa: ANN401
+    return None if isinstance(value, float) and math.isnan(value) else value

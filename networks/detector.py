@@ -1,0 +1,135 @@
+"""A detector: images in, one logit each out, whatever computes it.
+
+`load_detector` is the one door for every script, for benchmarks and for Python of your own. What is
+not a single network with one logit (several networks, votes of patches, a probe) is a class of its
+own with the members of `Detector`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple, architecture
+from networks.create import create_trained
+from networks.device import autocast, choose_device
+from networks.fit import refuse_what_does_not_fit
+from networks.inference import for_inference
+from networks.normalize import normalize
+from networks.weights import read_weights
+from util.files import sha256
+
+
+class InputSpec(NamedTuple):
+    """What a detector wants to be given."""
+
+    size: int | None  # side of the crops that it was trained on; None: not known
+    any_size: bool = True  # whether whole images will do
+
+
+class Detector(Protocol):
+    """What can be scored with, measured and reported."""
+
+    name: str  # what a table calls it: an architecture, or the name of a published detector
+    id: str  # of all that its logits depend on: scores are kept under it
+    input: InputSpec
+    device: torch.device
+    precision: str
+    weights: str  # path of its file
+    sha256: str  # of that file
+    trained_on: dict[str, Any] | None  # which images (data/contents.py), where the file says it
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return (N,) float32 logits, above 0 for "fake", of (N, 3, H, W) uint8 images."""
+        ...
+
+    def check_size(self, size: int | None) -> None:
+        """Raise UsageError where crops of this side (None: whole images) are not to be scored."""
+        ...
+
+
+class NetworkDetector:
+    """One network with one logit; normalisation is its own business."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        name: str,
+        device: torch.device,
+        precision: str = "fp32",
+        mean: Triple = IMAGENET_MEAN,
+        std: Triple = IMAGENET_STD,
+        size: int | None = None,
+        weights: str = "",
+        sha256: str = "",
+        trained_on: dict[str, Any] | None = None,
+        fast: nn.Module | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.network = network.eval()  # as it was trained: Grad-CAM looks into it
+        self.fast = fast or self.network  # what computes the logits
+        self.name, self.device, self.precision = name, device, precision
+        self.mean, self.std, self.input = mean, std, InputSpec(size)
+        self.weights, self.sha256, self.trained_on = weights, sha256, trained_on
+        tf32 = device.type == "cuda" and torch.backends.cudnn.allow_tf32
+        machine = device.type + "-tf32" * tf32 + "-compiled" * compiled
+        self.id = f"{sha256[:16]}-{name}-{machine}"
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return (N,) float32 logits, above 0 for "fake", of (N, 3, H, W) uint8 images."""
+        images = images.to(self.device, non_blocking=True)
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            logits: Tensor = self.fast(normalize(images, self.mean, self.std))
+        return logits.float().reshape(-1)
+
+    def check_size(self, size: int | None) -> None:
+        """Raise UsageError where the network cannot take crops of this side."""
+        refuse_what_does_not_fit(self.name, size)
+
+
+def as_detector(
+    network: nn.Module, *, arch: str, device: torch.device, precision: str
+) -> NetworkDetector:
+    """Return a network that is being trained as a detector; puts it into evaluation mode."""
+    its = architecture(arch)
+    return NetworkDetector(
+        network, name=arch, device=device, precision=precision, mean=its.mean, std=its.std
+    )
+
+
+def load_detector(
+    path: str,
+    *,
+    arch: str = "",
+    device: str = "auto",
+    precision: str = "fp32",
+    tf32: bool = False,
+    compile: bool = False,
+) -> NetworkDetector:
+    """Return the detector whose weights `path` holds: a checkpoint of train.py, or the paper's.
+
+    `arch` is that of the checkpoint ("": as it says, or else resnet50); `device` is auto, cpu,
+    cuda, cuda:N or mps, `precision` fp32, bf16 or fp16. Raises UsageError where the file is
+    missing, damaged, refused, or does not fit to the key.
+    """
+    where = choose_device(device, tf32)
+    weights = read_weights(path)
+    arch = arch or weights.arch
+    network = create_trained(arch, weights).to(where)
+    return NetworkDetector(
+        network,
+        name=arch,
+        device=where,
+        precision=precision,
+        mean=weights.mean,
+        std=weights.std,
+        size=weights.crop_size,
+        weights=path,
+        sha256=sha256(path),
+        trained_on=weights.trained_on,
+        fast=for_inference(network, compile),
+        compiled=compile,
+    )

@@ -1,0 +1,36 @@
+"""What a reader must know to read a table: which weights, which protocol, which mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluation.evaluation import Evaluation
+from evaluation.protocol import ScoringProtocol
+
+
+def caption(evaluation: Evaluation) -> str:
+    """Return the caption of one model's table, in Markdown."""
+    origin, scored = evaluation.provenance, evaluation.scores
+    parts = []
+    if origin.note:
+        parts.append(f"**{origin.note}**")
+    if origin.partial:
+        every = len(scored) + len(origin.partial)
+        parts.append(f"**Partial: {len(scored)} of the {every} test sets that are there.**")
+    if origin.weights:
+        protocol = origin.protocol or ScoringProtocol()
+        parts.append(
+            f"{origin.arch}, weights {origin.weights} (SHA-256 {origin.weights_sha256[:12]}),"
+            f" {protocol.describe()}."
+        )
+    else:
+        parts.append(f"From {origin.predictions}.")
+    mean = evaluation.benchmark.describe_mean(scored)
+    parts.append(f"In per cent; accuracy at probability 0.5; mean over {mean} test sets.")
+    return " ".join(parts)
+
+
+def captions(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return a caption for each model, which begins with its name where there are several."""
+    several = len(evaluations) > 1
+    return [(f"{each.name}: " if several else "") + caption(each) for each in evaluations]
