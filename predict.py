@@ -19,8 +19,9 @@ from data.unreadable import tell_unreadable
 from evaluation.predict import progress_bar
 from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import image_scorer
+from evaluation.scoring import Reading, image_scorer
 from evaluation.thresholds import Calibration, read_calibration
+from networks.detector import load_detector
 from util import errors
 from util.console import warn
 from util.files import csv_writer, sha256

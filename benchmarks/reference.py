@@ -25,7 +25,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import functional
 
 from data.images import Pixels
-from networks.normalize import MEAN, STD
+from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 
 Loader = Callable[[str], torch.Tensor]
 
@@ -72,7 +72,7 @@ def _through_pil(pixels: Pixels, quality: int) -> Pixels:
 
 def to_network() -> list[Callable[..., torch.Tensor]]:
     """The last steps of every transform: (3, height, width) float32, normalized."""
-    return [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    return [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
 
 
 def train_loader(prob: float, load_size: int = 256, crop_size: int = 224) -> Loader:

@@ -15,8 +15,10 @@ from tqdm import tqdm
 from benchmarks.material import labelled_images, trained_network
 from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
-from evaluation.metrics import Logits, measure
+from evaluation.metrics import measure
 from evaluation.predict import predict
+from evaluation.predictions import Logits
+from networks.detector import Detector, NetworkDetector
 from networks.inference import for_inference
 from networks.normalize import normalize
 from options.benchmark_options import BenchmarkOptions
@@ -40,14 +42,14 @@ def plain_logits(network: nn.Module, batches: list[torch.Tensor]) -> Logits:
     return np.concatenate([network(batch).squeeze(1).numpy() for batch in batches])
 
 
-def our_logits(network: nn.Module, batches: list[torch.Tensor], precision: str) -> Logits:
+def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
     """Ours of batches (N, 3, H, W) uint8, by way of evaluation/predict.py."""
     ends = np.cumsum([len(batch) for batch in batches])
     numbered = (
         (torch.arange(int(end) - len(batch), int(end)), batch)
         for end, batch in zip(ends, batches, strict=True)
     )
-    return predict(network, numbered, int(ends[-1]), CPU, precision, tqdm(disable=True)).logits
+    return predict(detector, numbered, int(ends[-1]), tqdm(disable=True)).logits
 
 
 def our_sides(
@@ -60,7 +62,8 @@ def our_sides(
         start = time.perf_counter()
         try:
             fast = for_inference(network, compile=compiled)
-            sides[name] = functools.partial(our_logits, fast, batches, precision)
+            detector = NetworkDetector(fast, name=name, device=CPU, precision=precision)
+            sides[name] = functools.partial(our_logits, detector, batches)
             sides[name]()
         except UsageError as error:
             sides.pop(name, None)
@@ -95,8 +98,8 @@ def main() -> None:
     )
     rows: list[Row] = []
     for name, side in sides.items():
-        compiled, precision, target = SIDES[name]
-        ours = our_logits(side.args[0], batches, precision)  # type: ignore[attr-defined]
+        compiled, _, target = SIDES[name]
+        ours = our_logits(side.args[0], batches)  # type: ignore[attr-defined]
         note = closeness(plain, ours, labels.numpy())
         if compiled:
             note += f"; compiling took {first[name]:.0f} s"

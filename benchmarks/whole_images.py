@@ -16,7 +16,8 @@ from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from data.loaders import raise_error
 from data.samples import find_samples
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Scorer, image_scorer
+from evaluation.scoring import Reading, image_scorer
+from networks.detector import NetworkDetector
 from networks.inference import for_inference
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
@@ -38,10 +39,19 @@ def main() -> None:
         samples = find_samples(folder)
         paths = [samples.path(index) for index in range(len(samples.labels))]
         protocol = ScoringProtocol(crop_size=None)
-        scorer = Scorer(for_inference(network), "", arch, torch.device("cpu"), protocol)
+        detector = NetworkDetector(
+            for_inference(network), name=arch, device=torch.device("cpu"), precision="fp32"
+        )
         one_by_one = functools.partial(reference.score_one_by_one, network, paths)
         bar = tqdm(disable=True)
-        score = image_scorer(scorer, samples, [[]], raise_error)
+        score = image_scorer(
+            detector,
+            protocol,
+            Reading(),
+            samples=samples,
+            degradations=[[]],
+            on_error=raise_error,
+        )
         by_size = functools.partial(score, np.arange(len(paths)), bar)
         furthest = float(np.abs(by_size().logits - one_by_one()).max())
         seconds = alternate({REFERENCE: one_by_one, "ours": by_size}, options.rounds)

@@ -75,7 +75,7 @@ class Provenance:
             protocol=ScoringProtocol.from_json(head) if "crop_size" in head else None,
             note=head.get("benchmark"),
             levels={name: tuple(its) for name, its in head.get("robustness", {}).items()},
-            seen_in_training=seen,  # type: ignore[arg-type]
+            seen_in_training=seen,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class Predicted(NamedTuple):
         if count == 1:
             return self
         logits, came = self.logits.reshape(-1, count), self.came.reshape(-1, count)
-        return Predicted(logits.mean(axis=1, dtype=np.float64).astype(np.float32), came.all(axis=1))
+        every = np.asarray(came.all(axis=1))
+        return Predicted(logits.mean(axis=1, dtype=np.float64).astype(np.float32), every)
 
     def require_finite(self, name: Callable[[int], str], precision: str) -> None:
         """Raise WorkError where a logit came that is not finite; `name` names an image."""

@@ -94,9 +94,9 @@ def _degraded(row: dict[str, str]) -> Degraded:
         for name in values
         if name not in counts and not name.endswith(ends)
     }
-    return Degraded(
-        *(row[name] for name in TITLES), *(int(row[name]) for name in counts), metrics=metrics
-    )
+    testset, degradation, level = (row[name] for name in TITLES)
+    num_real, num_fake = (int(row[name]) for name in counts)
+    return Degraded(testset, degradation, level, num_real, num_fake, metrics)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401

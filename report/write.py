@@ -26,7 +26,7 @@ from report.figures import (
     roc_curves,
     score_histograms,
 )
-from report.gallery import Explain, gallery, roots_of
+from report.gallery import Heat, gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
@@ -43,7 +43,7 @@ def write_report(
     *,
     num_mistakes: int = 12,
     dataroot: str = "",
-    explain: Explain | None = None,
+    explain: Callable[..., Heat] | None = None,
 ) -> str:
     """Write everything that is made of evaluations, side by side where they are several.
 
@@ -124,7 +124,7 @@ def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequenc
 
 
 def find_pictures(
-    evaluation: Evaluation, number: int, dataroot: str, explain: Explain | None
+    evaluation: Evaluation, number: int, dataroot: str, explain: Callable[..., Heat] | None
 ) -> list[Mistake]:
     """Return the mistakes at the last of the thresholds, with pictures of what was scored."""
     threshold = list(_thresholds([evaluation]).values())[-1]

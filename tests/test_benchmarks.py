@@ -17,7 +17,8 @@ from benchmarks.material import crops, labelled_images, trained_network, write_i
 from benchmarks.timing import Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
 from evaluation.metrics import measure
-from networks.normalize import MEAN, STD, normalize
+from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
+from networks.normalize import normalize
 from tests.commands import run
 from tests.conftest import write_image
 
@@ -46,7 +47,9 @@ def test_the_reference_compresses_with_both_encoders(
 def test_without_chance_the_reference_is_torchvisions(tmp_path: pathlib.Path) -> None:
     write_image(tmp_path / "a.png", 1, (80, 64))
     steps = [transforms.Resize(40), transforms.RandomCrop(32), transforms.RandomHorizontalFlip()]
-    plain = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+    plain = transforms.Compose(
+        [*steps, transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )
     torch.manual_seed(5)
     expected = plain(Image.open(tmp_path / "a.png").convert("RGB"))
     torch.manual_seed(5)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from networks import create, inference
-from networks.create import Layers, create_network
+from networks import inference
+from networks.architectures import ARCHITECTURES, Architecture
+from networks.create import create_network
 from networks.device import choose_device
 from networks.freeze import freeze, frozen_part
 from options.eval_options import EvalOptions
@@ -93,7 +94,8 @@ def transformer() -> nn.Module:
 def test_the_root_parameters_of_a_transformer_are_frozen_with_its_backbone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(create.NETWORKS, "small_vit", Layers("heads.head", "encoder"))
+    small_vit = Architecture(build=transformer, head="heads.head", features=None, stages=())
+    monkeypatch.setitem(ARCHITECTURES, "small_vit", small_vit)
     network = transformer()
     freeze(frozen_part(network, "small_vit", "backbone"))
     assert [name for name, p in network.named_parameters() if p.requires_grad] == [

@@ -7,7 +7,6 @@ import itertools
 import math
 import pathlib
 from collections.abc import Callable
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -21,7 +20,9 @@ from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
+from evaluation.measure import Estimate, Measured
 from evaluation.predictions import Scores
+from evaluation.rows import Degraded
 from report.figures import (
     performance_bars,
     precision_recall_curves,
@@ -43,8 +44,12 @@ def scores(count: int = 200, seed: int = 0, distance: float = 1.0) -> Scores:
     )
 
 
-def row(testset: str, ap: float, low: float = math.nan, high: float = math.nan) -> dict[str, Any]:
-    return {"testset": testset, "ap": ap, "ap_low": low, "ap_high": high}
+def line(testset: str, ap: float, low: float = math.nan, high: float = math.nan) -> Measured:
+    return Measured(testset, {"ap": Estimate(ap, low, high)})
+
+
+def degraded(testset: str, degradation: str, level: float, *ap: float) -> Degraded:
+    return Degraded(testset, degradation, str(level), 1, 1, {"ap": Estimate(*ap)})
 
 
 def words(figure: Figure | Axes) -> str:
@@ -72,7 +77,11 @@ def rendered(figure: Figure, kind: str = "png") -> bytes:
 
 
 def test_a_bar_is_as_high_as_the_ap_and_its_interval_as_long() -> None:
-    rows = [row("progan", 0.9, 0.85, 0.92), row("crn", 0.6, 0.5, 0.7), row("mean", 0.75, 0.7, 0.8)]
+    rows = [
+        line("progan", 0.9, 0.85, 0.92),
+        line("crn", 0.6, 0.5, 0.7),
+        line("mean", 0.75, 0.7, 0.8),
+    ]
     axes = performance_bars({"model": rows}).axes[0]
     bars = bars_of(axes)
     assert [bar.get_height() for bar in bars] == pytest.approx([90, 60, 75])
@@ -90,7 +99,7 @@ def test_a_bar_is_as_high_as_the_ap_and_its_interval_as_long() -> None:
 
 
 def test_an_undefined_ap_is_a_name_and_a_word_but_no_bar() -> None:
-    rows = [row("progan", 0.9), row("crn", math.nan), row("mean", 0.9)]
+    rows = [line("progan", 0.9), line("crn", math.nan), line("mean", 0.9)]
     axes = performance_bars({"model": rows}).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["progan", "crn", "mean"]
     assert len(axes.patches) == 2
@@ -101,8 +110,8 @@ def test_an_undefined_ap_is_a_name_and_a_word_but_no_bar() -> None:
 
 
 def test_published_figures_are_marked_and_explained_only_where_known() -> None:
-    rows = [row("progan", 0.9) | {"published_ap": 0.97}, row("own", 0.5), row("mean", 0.7)]
-    rows[2]["published_ap"] = math.nan
+    rows = [line("progan", 0.9)._replace(published={"ap": 0.97}), line("own", 0.5)]
+    rows.append(line("mean", 0.7)._replace(published={"ap": math.nan}))
     figure = performance_bars({"model": rows})
     markers = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
     assert [float(line.get_ydata()[0]) for line in markers] == pytest.approx([97])
@@ -111,7 +120,7 @@ def test_published_figures_are_marked_and_explained_only_where_known() -> None:
 
 
 def test_models_stand_side_by_side_in_their_colours() -> None:
-    first, second = [row("crn", 0.9), row("mean", 0.9)], [row("crn", 0.8), row("mean", 0.8)]
+    first, second = [line("crn", 0.9), line("mean", 0.9)], [line("crn", 0.8), line("mean", 0.8)]
     figure = performance_bars({"one": first, "two": second})
     bars = bars_of(figure.axes[0])
     assert [bar.get_height() for bar in bars] == pytest.approx([90, 80, 90, 80])
@@ -125,8 +134,8 @@ def test_models_stand_side_by_side_in_their_colours() -> None:
 @pytest.mark.parametrize("distance", [0.0, 0.7, 3.0])
 def test_a_drawn_roc_curve_is_thin_and_has_the_area_it_should(distance: float) -> None:
     scored = scores(20_000, distance=distance)
-    line = longest_line(roc_curves({"model": {"crn": scored}}).axes[0])
-    x, y = line.get_xdata(), line.get_ydata()
+    curve = longest_line(roc_curves({"model": {"crn": scored}}).axes[0])
+    x, y = curve.get_xdata(), curve.get_ydata()
     assert len(x) <= 1000
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert auc(x, y) == near(
@@ -137,8 +146,8 @@ def test_a_drawn_roc_curve_is_thin_and_has_the_area_it_should(distance: float) -
 @pytest.mark.parametrize("distance", [0.0, 0.7, 3.0])
 def test_a_drawn_precision_recall_curve_has_the_area_it_should(distance: float) -> None:
     scored = scores(20_000, distance=distance)
-    line = longest_line(precision_recall_curves({"model": {"crn": scored}}).axes[0])
-    recall, precision = line.get_xdata(), line.get_ydata()
+    curve = longest_line(precision_recall_curves({"model": {"crn": scored}}).axes[0])
+    recall, precision = curve.get_xdata(), curve.get_ydata()
     assert len(recall) <= 1000
     assert (recall[0], recall[-1]) == (1, 0)
     area = -np.sum(np.diff(recall) * precision[:-1])
@@ -230,31 +239,28 @@ def test_degradation_grows_to_the_right(
     degradation: str, levels: list[float], inverted: bool
 ) -> None:
     rows = [
-        row("crn", 0.5 + i / 10, 0.4 + i / 10, 0.6 + i / 10)
-        | {"degradation": degradation, "level": level}
+        degraded("crn", degradation, level, 0.5 + i / 10, 0.4 + i / 10, 0.6 + i / 10)
         for i, level in enumerate(levels)
     ]
-    other = row("crn", 0.1) | {"degradation": "other", "level": 7.0}
+    other = degraded("crn", "other", 7.0, 0.1)
     figure = robustness_panels([*rows[::-1], other], degradation)
     axes = panels(figure)["crn"]
     assert axes.xaxis_inverted() == inverted
-    line = next(line for line in axes.lines if line.get_marker() == "o")
-    drawn = dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    drawn_line = next(line for line in axes.lines if line.get_marker() == "o")
+    drawn = dict(zip(drawn_line.get_xdata(), drawn_line.get_ydata(), strict=True))
     assert drawn == pytest.approx({level: 50 + 10 * i for i, level in enumerate(levels)})
     band = axes.collections[0].get_paths()[0].get_extents()
     assert (band.y0, band.y1) == pytest.approx((40, 60 + 10 * (len(levels) - 1)))
-    assert list(next(x for x in axes.lines if x is not line).get_ydata()) == [50, 50]
+    assert list(next(x for x in axes.lines if x is not drawn_line).get_ydata()) == [50, 50]
     label = {"blur": "sigma (pixels)", "jpeg": "quality", "rescale": "factor"}[degradation]
     assert label in words(figure)
 
 
 def test_a_level_without_an_interval_or_ap_is_drawn_without(tmp_path: pathlib.Path) -> None:
-    rows = [
-        row("crn", ap) | {"degradation": "blur", "level": float(i)}
-        for i, ap in enumerate((0.9, math.nan, 0.7))
-    ]
-    line = next(x for x in robustness_panels(rows, "blur").axes[0].lines if x.get_marker() == "o")
-    assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
+    rows = [degraded("crn", "blur", float(i), ap) for i, ap in enumerate((0.9, math.nan, 0.7))]
+    lines = robustness_panels(rows, "blur").axes[0].lines
+    curve = next(x for x in lines if x.get_marker() == "o")
+    assert np.isnan(curve.get_ydata()).tolist() == [False, True, False]
     save_drawing(str(tmp_path), "figure", "title", lambda: robustness_panels(rows, "blur"))
 
 
@@ -262,8 +268,8 @@ def test_names_are_shown_as_they_are(tmp_path: pathlib.Path) -> None:
     """Dollars are no mathematics, and bytes without a character do not stop the drawing."""
     names = ["$x^2$ set", "_hidden", "bad\udcffbyte", r"$\frac$", "line\nbreak"]
     models = {name: dict.fromkeys(names, scores(30)) for name in ("$\\alpha$", "_model")}
-    bars = {model: [row(name, 0.9) for name in [*names, "mean"]] for model in models}
-    levels = [row(name, 0.9) | {"degradation": "jpeg", "level": 90.0} for name in names]
+    bars = {model: [line(name, 0.9) for name in [*names, "mean"]] for model in models}
+    levels = [degraded(name, "jpeg", 90.0, 0.9) for name in names]
     drawings: list[Callable[[], Figure]] = [
         lambda: performance_bars(bars),
         lambda: roc_curves(models),
@@ -284,7 +290,7 @@ def test_names_are_shown_as_they_are(tmp_path: pathlib.Path) -> None:
 def test_nothing_lies_outside_the_paper_or_over_another_panel(count: int, number: int) -> None:
     names = [f"{name}_{'long_' * 8}" for name in NAMES[:count]]
     models = {f"model {i} {'long ' * 6}": dict.fromkeys(names, scores(40)) for i in range(number)}
-    bars = {model: [row(name, 0.9) for name in [*names, "mean"]] for model in models}
+    bars = {model: [line(name, 0.9) for name in [*names, "mean"]] for model in models}
     for figure in (performance_bars(bars), roc_curves(models), score_histograms(models, 0.0)):
         rendered(figure)
         boxes = [axes.get_tightbbox() for axes in figure.axes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import pathlib
 
 import numpy as np
@@ -15,8 +14,10 @@ from PIL import Image
 from data.dataset import TrainItem
 from data.order import find_pairs
 from data.samples import find_samples, subsample
+from evaluation.measure import Difference, Estimate
 from evaluation.predictions import read_predictions
-from networks.create import NETWORKS, create_network
+from networks.architectures import ARCHITECTURES
+from networks.create import create_network
 from networks.freeze import frozen_part
 from networks.normalize import normalize
 from options.parse import parse
@@ -58,7 +59,7 @@ def test_frozen_parts_do_not_move_by_a_bit_and_all_others_do(
 def test_the_backbone_is_all_but_the_last_layer(arch: str) -> None:
     network = create_network(arch)
     fixed = {id(p) for m in frozen_part(network, arch, "backbone") for p in m.parameters()}
-    head = {id(p) for p in network.get_submodule(NETWORKS[arch].head).parameters()}
+    head = {id(p) for p in network.get_submodule(ARCHITECTURES[arch].head).parameters()}
     assert fixed == {id(p) for p in network.parameters()} - head
     assert frozen_part(network, arch, "none") == []
     first = {id(p) for m in frozen_part(network, arch, "stages:1") for p in m.parameters()}
@@ -158,8 +159,8 @@ def test_what_was_gained_and_forgotten_is_told(
             assert_as_exact(scores.logits, plain, exact_logits(network, normalize(images)))
     said = capsys.readouterr().out
     assert "after minus before" in said
-    assert "points of AP, beyond what the choice of images explains; gained: " in said
-    assert (folder / "before_after/performance.png").stat().st_size > 1000
+    assert "significant changes of AP (95 % paired bootstrap), in points; gained: " in said
+    assert (folder / "before_after/figures/performance.png").stat().st_size > 1000
     before = (folder / "model_epoch_best.pth").read_bytes()
     run_training(toy, tmp_path, *flags, "--continue_train")
     said = capsys.readouterr().out
@@ -169,12 +170,11 @@ def test_what_was_gained_and_forgotten_is_told(
 
 
 def test_changes_are_those_whose_interval_excludes_zero() -> None:
-    rows = [
-        {"testset": name, "difference": d, "difference_low": d - 0.1, "difference_high": d + 0.1}
+    lines = [
+        Difference(name, 0.5 + d, 0.5, Estimate(d, d - 0.1, d + 0.1))
         for name, d in (("a", 0.2), ("b", 0.05), ("c", -0.3), ("d", 0.4), ("mean", 0.5))
     ]
-    told = changes(rows)
-    assert told.endswith("gained: d +40.0, a +20.0; forgotten: c -30.0")
-    assert changes(rows[1:2]).endswith("gained: nothing; forgotten: nothing")
-    rows[0]["difference_low"] = math.nan  # too few images for an interval
-    assert changes(rows[:1]).endswith("gained: nothing; forgotten: nothing")
+    assert changes(lines).endswith("gained: d +40.0, a +20.0; lost: c -30.0")
+    assert changes(lines[1:2]).endswith("gained: nothing; lost: nothing")
+    without = lines[0]._replace(difference=Estimate(0.2))  # too few images for an interval
+    assert changes([without]).endswith("gained: nothing; lost: nothing")

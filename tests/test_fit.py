@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import train
-from networks.create import NETWORKS, create_network
+from networks.architectures import ARCHITECTURES
+from networks.create import create_network
 from networks.fit import refuse_what_does_not_fit, smallest_part
 from tests.commands import run
 from tests.conftest import TOY_OPTIONS, assert_wrong_usage
@@ -18,7 +19,7 @@ from util.errors import UsageError
 SMALLEST = {"vgg16": 32, "convnext_tiny": 32, "swin_t": 4}  # of all others: 1
 
 
-@pytest.mark.parametrize("arch", NETWORKS)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_smallest_side_that_works_is_the_first_that_is_not_refused(arch: str) -> None:
     smallest = SMALLEST.get(arch, 1)
     refuse_what_does_not_fit(arch, smallest)

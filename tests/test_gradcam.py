@@ -9,7 +9,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from networks.create import NETWORKS
+from networks.architectures import ARCHITECTURES
+from networks.detector import NetworkDetector
 from networks.gradcam import gradcam
 from networks.normalize import normalize
 from tests.tolerances import assert_as_exact
@@ -21,6 +22,12 @@ def network_of(arch: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     network: nn.Module = torchvision.models.get_model(arch, weights=None, num_classes=1)
     return network
+
+
+def heatmap(
+    network: nn.Module, arch: str, image: Tensor, threshold: float = 0.0
+) -> npt.NDArray[np.float32]:
+    return gradcam(NetworkDetector(network, name=arch, device=CPU), image, threshold)
 
 
 def noise(height: int = 96, width: int = 64) -> Tensor:
@@ -67,11 +74,11 @@ def slow_gradcams(
 @pytest.mark.parametrize("arch", ["resnet18", "vgg16"])  # vgg16's gradient differs by place
 def test_the_map_is_that_of_a_slow_independent_gradcam(arch: str) -> None:
     network = network_of(arch)
-    bias = network.get_parameter(NETWORKS[arch].head + ".bias")
+    bias = network.get_parameter(ARCHITECTURES[arch].head + ".bias")
     for sign in (1, -1):
         with torch.no_grad():  # moves the logit without changing what any place contributes
             bias.fill_(100 * sign)
-        heat = gradcam(network, arch, noise(), CPU)
+        heat = heatmap(network, arch, noise())
         assert heat.dtype == np.float32
         assert_as_exact(heat, *slow_gradcams(network, noise(), sign))
 
@@ -83,18 +90,18 @@ def test_the_layers_before_the_maps_keep_nothing_for_a_gradient() -> None:
         network.get_submodule(name).register_forward_hook(
             lambda module, inputs, output: kept.append(output.requires_grad)
         )
-    gradcam(network, "resnet18", noise(), CPU)
+    heatmap(network, "resnet18", noise())
     assert kept == [False, False, True]
 
 
-@pytest.mark.parametrize("arch", NETWORKS)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_backbone_has_a_map(arch: str) -> None:
     """From layers that hold maps: 96x64 pixels are 3x2 cells, so there are corners to differ."""
     network = network_of(arch)
     shapes = []
-    features = network.get_submodule(NETWORKS[arch].features)
+    features = network.get_submodule(ARCHITECTURES[arch].features)
     hook = features.register_forward_hook(lambda m, i, maps: shapes.append(maps.shape))
-    heats = [gradcam(network, arch, noise(), CPU, threshold) for threshold in (-np.inf, np.inf)]
+    heats = [heatmap(network, arch, noise(), threshold) for threshold in (-np.inf, np.inf)]
     hook.remove()
     assert all(shape[0] == 1 and shape[1] >= 512 and shape[2:] == (3, 2) for shape in shapes)
     for heat in heats:
@@ -109,7 +116,7 @@ def test_the_threshold_decides_which_verdict_is_explained() -> None:
     network = network_of("resnet18")
     with torch.no_grad():
         network.get_parameter("fc.weight").copy_(torch.linspace(-1, 1, 512)[None])
-    fake, real = (gradcam(network, "resnet18", noise(), CPU, t) for t in (-np.inf, np.inf))
+    fake, real = (heatmap(network, "resnet18", noise(), t) for t in (-np.inf, np.inf))
     # what speaks for one verdict at a place does not speak for the other there: the cells' centres
     cells = np.ix_(range(16, 96, 32), range(16, 64, 32))
     assert fake.any()
@@ -124,25 +131,27 @@ def test_a_logit_at_the_threshold_is_called_real() -> None:
     with torch.no_grad():
         network.get_parameter("fc.weight").fill_(1.0)  # all evidence speaks for "fake"
         logit = network(normalize(noise()[None])).item()
-    assert gradcam(network, "resnet18", noise(), CPU, np.nextafter(logit, -np.inf)).any()
-    assert not gradcam(network, "resnet18", noise(), CPU, logit).any()
+    assert heatmap(network, "resnet18", noise(), np.nextafter(logit, -np.inf)).any()
+    assert not heatmap(network, "resnet18", noise(), logit).any()
 
 
 def test_without_evidence_the_map_is_zero() -> None:
     network = network_of("resnet18")
     with torch.no_grad():
         network.get_parameter("fc.weight").zero_()
-    heat = gradcam(network, "resnet18", noise(), CPU)
+    heat = heatmap(network, "resnet18", noise())
     np.testing.assert_array_equal(heat, np.zeros((96, 64), np.float32))
 
 
 def test_the_network_stays_as_it_was() -> None:
-    network = network_of("resnet18").train()
+    network = network_of("resnet18")
+    detector = NetworkDetector(network, name="resnet18", device=CPU)
+    network.train()
     network.get_submodule("layer1").eval()  # as where batch normalisation is frozen
     network.get_parameter("conv1.weight").requires_grad_(False)
     modes = [module.training for module in network.modules()]
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    gradcam(network, "resnet18", noise(), CPU)
+    gradcam(detector, noise())
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -153,17 +162,19 @@ def test_the_network_stays_as_it_was() -> None:
 
 
 def test_the_network_is_restored_after_an_error() -> None:
-    network = network_of("resnet18").train()
+    network = network_of("resnet18")
+    detector = NetworkDetector(network, name="resnet18", device=CPU)
+    network.train()
     with pytest.raises(RuntimeError):
-        gradcam(network, "resnet18", noise()[:2], CPU)
+        gradcam(detector, noise()[:2])
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_it_works_in_inference_mode() -> None:
     network = network_of("resnet18")
-    expected = gradcam(network, "resnet18", noise(), CPU)
+    expected = heatmap(network, "resnet18", noise())
     with torch.inference_mode():
-        heat = gradcam(network, "resnet18", noise().clone(), CPU)
+        heat = heatmap(network, "resnet18", noise().clone())
         assert torch.is_inference_mode_enabled()
     np.testing.assert_array_equal(heat, expected)

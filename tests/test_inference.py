@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from networks.create import NETWORKS, create_network
+from networks.architectures import ARCHITECTURES
+from networks.create import create_network
 from networks.inference import for_inference
 from tests.conftest import ROOT, assert_wrong_usage
 from tests.tolerances import assert_as_exact, exact_logits
@@ -65,7 +66,7 @@ def norms_of(network: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_logits_are_the_plain_networks(name: str) -> None:
     network = trained(name)
     fast = for_inference(network)

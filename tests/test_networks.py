@@ -11,7 +11,8 @@ import torch
 import torchvision
 from torch import nn
 
-from networks.create import HEAD_STD, NETWORKS, create_network, create_trained
+from networks.architectures import ARCHITECTURES
+from networks.create import HEAD_STD, create_network, create_trained
 from networks.device import choose_device, keep_freed_memory
 from networks.weights import read_weights
 from tests.tolerances import near
@@ -35,10 +36,10 @@ def test_resnet50_has_torchvisions_keys_and_one_logit() -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_entry_names_the_last_layer_with_one_output(name: str) -> None:
     with torch.device("meta"):  # shapes without memory
-        head = plain(name).get_submodule(NETWORKS[name].head)
+        head = plain(name).get_submodule(ARCHITECTURES[name].head)
     assert isinstance(head, nn.Linear)
     assert head.out_features == 1
     assert "IMAGENET1K_V1" in torchvision.models.get_model_weights(name).__members__

@@ -17,8 +17,9 @@ from data.samples import find_samples
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.predict import predict
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Scored, Scorer, image_scorer, score_testset
+from evaluation.scoring import Reading, Scored, image_scorer, score_testset
 from evaluation.store import Kept, read_cell, store_folder, write_cell
+from networks.detector import NetworkDetector
 from options.parse import parse
 from options.predict_options import PredictOptions
 from tests.conftest import children, write_image
@@ -51,11 +52,22 @@ def images(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "set"
 
 
+def detector_of(network: nn.Module) -> NetworkDetector:
+    return NetworkDetector(network, name="x", device=CPU)
+
+
 def score(root: pathlib.Path, network: nn.Module, **protocol: object) -> Scored:
     known = ScoringProtocol(**{"crop_size": 32, **protocol})
-    scorer = Scorer(network, "0" * 64, "x", CPU, known, 4)
-    samples = find_samples(str(root))
-    return score_testset(scorer, str(root.parent), "set", samples, variants({}))
+    detector = NetworkDetector(network, name="x", device=CPU, precision=known.precision)
+    return score_testset(
+        detector,
+        known,
+        Reading(4),
+        store=store_folder(str(root.parent), detector.id, known),
+        name="set",
+        samples=find_samples(str(root)),
+        variants=variants({}),
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -87,12 +99,12 @@ def test_validation_with_such_a_logit_ends_the_training(images: pathlib.Path) ->
     samples = find_samples(str(images))
     batches = [(torch.arange(NUM), torch.zeros(NUM, 3, 8, 8, dtype=torch.uint8))]
     with pytest.raises(WorkError, match="1 of 8 logits are not finite"):
-        validate(Wrong(1, float("nan")), samples, batches, CPU, "fp32")
+        validate(detector_of(Wrong(1, float("nan"))), samples, batches)
 
 
 def test_an_image_that_never_came_is_no_such_logit() -> None:
     batches = [(torch.tensor([2]), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))]
-    predicted = predict(Wrong(0, 0), batches, 3, CPU, "fp32", tqdm(disable=True))
+    predicted = predict(detector_of(Wrong(0, 0)), batches, 3, tqdm(disable=True))
     assert predicted.came.tolist() == predicted.finite().tolist() == [False, False, True]
     predicted.require_finite(str, "fp32")
 
@@ -131,13 +143,18 @@ def test_a_cell_that_does_not_read_is_made_anew_with_a_word(
 
 def test_scores_are_kept_by_all_that_they_depend_on() -> None:
     base = ScoringProtocol()
-    folders = {
-        store_folder("r", "0" * 64, "resnet50", base, "cpu"),
-        store_folder("r", "1" * 64, "resnet50", base, "cpu"),
-        store_folder("r", "0" * 64, "resnet18", base, "cpu"),
-        store_folder("r", "0" * 64, "resnet50", base, "cuda"),
-        store_folder("r", "0" * 64, "resnet50", base, "cuda-tf32"),
-    }
+    known = {"name": "resnet50", "device": CPU, "sha256": "0" * 64}
+    ids = [
+        NetworkDetector(Wrong(0, 0), **{**known, **change}).id
+        for change in (
+            {},
+            {"sha256": "1" * 64},
+            {"name": "resnet18"},
+            {"device": torch.device("meta")},
+            {"compiled": True},
+        )
+    ]
+    folders = {store_folder("r", its_id, base) for its_id in ids}
     for change in (
         {"crop_size": None},
         {"crop_size": 32},
@@ -145,18 +162,25 @@ def test_scores_are_kept_by_all_that_they_depend_on() -> None:
         {"reencode": "png"},
         {"reencode": "jpeg:90"},
         {"max_pixels": 7},
+        {"crops": 5},
+        {"resize": 256},
     ):
         changed = ScoringProtocol(**change)
-        folders.add(store_folder("r", "0" * 64, "resnet50", changed, "cpu"))
-    assert len(folders) == 11
+        folders.add(store_folder("r", ids[0], changed))
+    assert len(folders) == 13
     assert all("torch2." in folder and "pillow" in folder for folder in folders)
 
 
 def test_workers_live_from_slice_to_slice(images: pathlib.Path) -> None:
     others = set(children(os.getpid()))
-    scorer = Scorer(Wrong(0, 0), "", "x", CPU, ScoringProtocol(crop_size=32), 4, num_workers=1)
-    samples = find_samples(str(images))
-    score_some = image_scorer(scorer, samples, [[]], lambda error: None)
+    score_some = image_scorer(
+        detector_of(Wrong(0, 0)),
+        ScoringProtocol(crop_size=32),
+        Reading(4, num_workers=1),
+        samples=find_samples(str(images)),
+        degradations=[[]],
+        on_error=lambda error: None,
+    )
     workers = []
     for part in np.split(np.arange(NUM), 4):
         assert score_some(part, tqdm(disable=True)).came.sum() == 2
@@ -180,7 +204,6 @@ def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
             most.append(images.shape[0] * images.shape[2] * images.shape[3])
             return images.mean(dim=(1, 2, 3))[:, None]
 
-    scorer = Scorer(Watching(), "", "x", CPU, protocol, 64, max_batch_pixels=10_000)
     levels = variants({"jpeg": (90, 80, 70, 60, 50)})
     keys: list[tuple[int, int, int]] = []
     read = EvalImages.__getitem__
@@ -191,7 +214,14 @@ def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EvalImages, "__getitem__", spied)
-        score_all = image_scorer(scorer, samples, list(levels.values()), lambda error: None)
+        score_all = image_scorer(
+            detector_of(Watching()),
+            protocol,
+            Reading(64, max_batch_pixels=10_000),
+            samples=samples,
+            degradations=list(levels.values()),
+            on_error=lambda error: None,
+        )
         assert score_all(np.arange(2), tqdm(disable=True)).came.all()
     assert keys == [(0, 0, 2), (0, 2, 4), (0, 4, 6), (1, 0, 6)]
     assert max(most) <= 10_000

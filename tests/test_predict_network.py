@@ -15,6 +15,7 @@ from data.loaders import eval_reader
 from data.samples import find_samples
 from data.transforms import eval_transform
 from evaluation.predict import predict, progress_bar
+from networks.detector import NetworkDetector
 from networks.normalize import normalize
 from tests.commands import start_server
 from tests.conftest import write_image
@@ -40,8 +41,9 @@ def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.
         by_size=crop is None,
     )
     count = len(samples.labels)
+    detector = NetworkDetector(small_network(), name="resnet18", device=CPU)
     with progress_bar(count, "test") as bar:
-        predicted = predict(small_network(), read(np.arange(count)), count, CPU, "fp32", bar)
+        predicted = predict(detector, read(np.arange(count)), count, bar)
     assert predicted.came.all()
     return predicted.logits
 

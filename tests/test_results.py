@@ -19,7 +19,9 @@ import torchvision
 import eval as evaluate
 from data.augment import Jpeg
 from data.contents import ContentRecord, content_hash
-from evaluation.model import Model
+from evaluation import sweep
+from evaluation.evaluation import Evaluation, Provenance
+from evaluation.measure import Measuring
 from evaluation.predictions import Scores, write_predictions
 from evaluation.suspicions import suspicions
 from options.eval_options import EvalOptions
@@ -153,15 +155,15 @@ def test_a_stopped_sweep_leaves_the_old_results_whole(
 ) -> None:
     folder = run("--name", "x", "--testsets", "san") / "x"
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    score = evaluate.score_testset
+    score = sweep.score_testset
 
-    def stop(scorer: object, results_dir: str, name: str, *rest: object) -> object:
-        if name == "san":
+    def stop(*argv: object, **known: object) -> object:
+        if known["name"] == "san":
             raise error
-        return score(scorer, results_dir, name, *rest)
+        return score(*argv, **known)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "score_testset", stop)
+        patch.setattr(sweep, "score_testset", stop)
         with pytest.raises(Interrupted, match=r"kept in .*\.scores.*as it was.*same") as stopped:
             run("--name", "x")
     expected = signal.SIGTERM if error is Terminated else signal.SIGINT
@@ -245,7 +247,9 @@ def test_a_robustness_sweep_ends_with_a_short_table(
 
 def test_the_gallery_shows_what_was_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[list] = []
-    monkeypatch.setattr(evaluate, "gallery", lambda *argv: shown.append(argv[5]) or [])
+    monkeypatch.setattr(
+        "report.write.gallery", lambda *_, **known: shown.append(known["transforms"]) or []
+    )
     folder = run("--testsets", "san", "--reencode", "jpeg:40", "--name", "x") / "x"
     run("--predictions", folder / "predictions.csv", "--name", "y")
     for transforms in shown:
@@ -258,16 +262,22 @@ def scores_of(labels: list[int], logits: list[float]) -> Scores:
     return Scores(names, np.array(labels, np.uint8), np.array(logits))
 
 
+def suspected(labels: list[int], logits: list[float]) -> list[str]:
+    evaluation = Evaluation("m", Provenance(), Measuring(bootstrap=0))
+    evaluation.add("s", scores_of(labels, logits))
+    return suspicions(evaluation)
+
+
 def test_a_set_of_one_verdict_and_a_ranking_upside_down_are_told() -> None:
     half = [0] * 100 + [1] * 100
     rising = np.linspace(-3, -0.1, 200).tolist()
-    assert suspicions({}, {"s": scores_of(half, [*rising[:-2], 1.0, 2.0])}) == [
+    assert suspected(half, [*rising[:-2], 1.0, 2.0]) == [
         "s: 99 % of the images are called real; other weights, or another crop, may be meant"
     ]
-    assert suspicions({}, {"s": scores_of(half, [*rising[:-3], 1.0, 2.0, 3.0])}) == []
-    (told,) = suspicions({}, {"s": scores_of(half, [-x - 1 for x in rising])})
+    assert suspected(half, [*rising[:-3], 1.0, 2.0, 3.0]) == []
+    (told,) = suspected(half, [-x - 1 for x in rising])
     assert told == "s: AUROC is 0.000; are the labels swapped?"
-    assert suspicions({}, {"s": scores_of([1, 1], [1.0, 2.0])}) == []
+    assert suspected([1, 1], [1.0, 2.0]) == []
 
 
 def test_padded_images_are_told_in_table_page_and_metrics(
@@ -322,9 +332,8 @@ BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
 @pytest.mark.parametrize("line_break", BREAKS)
 def test_a_line_break_in_a_name_breaks_no_table(line_break: str) -> None:
     name = f"a{line_break}\\immediate\\write18{{x}}"
-    model = make_model({name: random_scores(1)})
-    model.about.update(predictions=name)
-    named = Model(name, *model[1:])
+    named = make_model({name: random_scores(1)}, name)
+    named.provenance.predictions = name
     for line in latex([named]).splitlines():
         assert not line.startswith("\\immediate")
         assert line.startswith("%") or "textbackslash" in line or "immediate\\write18" not in line

@@ -49,12 +49,12 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         steps = 0
         original = train.normalize
 
-        def count_and_interrupt(images: torch.Tensor) -> torch.Tensor:
+        def count_and_interrupt(images: torch.Tensor, *stats: object) -> torch.Tensor:
             nonlocal steps
             steps += 1
             if steps == stop_after:
                 os.kill(os.getpid(), signal.SIGINT)
-            return original(images)
+            return original(images, *stats)
 
         patch.setattr(train, "normalize", count_and_interrupt)
         with pytest.raises(errors.Interrupted, match=f"saved after {stop_after} steps"):

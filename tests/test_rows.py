@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from data.testsets import PAPER_ELEVEN
 from evaluation.bootstrap import bootstrap, interval
+from evaluation.evaluation import Evaluation, Provenance, compare
+from evaluation.measure import Measuring, seed_of
 from evaluation.predictions import Scores
 from evaluation.published import published
-from evaluation.rows import Measured, compare, measure_testset, seed_of, with_mean
 from evaluation.thresholds import Calibration
 
 FIGURES = ("ap", "auroc", "accuracy")
@@ -22,40 +22,40 @@ def random_scores(seed: int, labels: tuple[int, ...] = (0, 0, 0, 1, 1, 1) * 5) -
     return Scores([f"{i:02}.png" for i in range(len(labels))], np.array(labels, np.uint8), logits)
 
 
-def measured(
+def evaluation_of(
     sets: Mapping[str, Scores],
     calibration: Calibration | None = None,
     beside: str = "",
     resamples: int = 100,
-) -> dict[str, Measured]:
-    figures = published(beside) if beside else {}
-    return {
-        name: measure_testset(name, scores, resamples, (1,), calibration, 2, figures)
-        for name, scores in sets.items()
-    }
+    name: str = "m",
+) -> Evaluation:
+    values = published(beside) if beside else {}
+    measuring = Measuring(resamples, (1,), calibration, values)
+    origin = Provenance(predictions="p.csv", unreadable={name: {"a": "", "b": ""} for name in sets})
+    evaluation = Evaluation(name, origin, measuring)
+    for testset, scores in sets.items():
+        evaluation.add(testset, scores)
+    return evaluation
 
 
 def test_the_mean_is_over_the_papers_eleven_that_were_scored() -> None:
     sets = {name: random_scores(i) for i, name in enumerate(("progan", "crn", "stylegan2", "own"))}
-    rows = with_mean(list(measured(sets).values()), PAPER_ELEVEN)
+    rows = evaluation_of(sets).rows()
     assert [row["testset"] for row in rows] == [*sets, "mean"]
     for figure in (*FIGURES, "few_shot_1_accuracy", "brier"):
         assert rows[-1][figure] == pytest.approx((rows[0][figure] + rows[1][figure]) / 2)
-    assert math.isnan(rows[-1]["num_real"])
-    assert math.isnan(rows[-1]["num_unreadable"])
+    assert rows[-1]["num_real"] is None
+    assert rows[-1]["num_unreadable"] is None
 
 
 def test_without_any_of_the_eleven_the_mean_is_over_all() -> None:
-    rows = with_mean(
-        list(measured({"stylegan2": random_scores(3), "own": random_scores(4)}).values()),
-        PAPER_ELEVEN,
-    )
+    rows = evaluation_of({"stylegan2": random_scores(3), "own": random_scores(4)}).rows()
     assert rows[-1]["ap"] == pytest.approx((rows[0]["ap"] + rows[1]["ap"]) / 2)
 
 
 def test_an_undefined_figure_is_outside_the_mean() -> None:
     sets = {"progan": random_scores(1), "crn": random_scores(2, labels=(1, 1))}
-    rows = with_mean(list(measured(sets).values()), PAPER_ELEVEN)
+    rows = evaluation_of(sets).rows()
     assert math.isnan(rows[1]["ap"])
     assert math.isnan(rows[1]["ap_low"])
     assert not math.isnan(rows[1]["accuracy_low"])
@@ -65,7 +65,7 @@ def test_an_undefined_figure_is_outside_the_mean() -> None:
 
 def test_intervals_are_those_of_the_bootstrap_and_the_mean_has_its_own() -> None:
     sets = {"progan": random_scores(1), "crn": random_scores(2)}
-    rows = with_mean(list(measured(sets).values()), PAPER_ELEVEN)
+    rows = evaluation_of(sets).rows()
     drawn = [bootstrap(s.labels, s.logits, 100, seed_of(name)) for name, s in sets.items()]
     for figure in FIGURES:
         for row, own in zip(rows, drawn, strict=False):
@@ -73,24 +73,24 @@ def test_intervals_are_those_of_the_bootstrap_and_the_mean_has_its_own() -> None
         both = interval((drawn[0][figure] + drawn[1][figure]) / 2)
         assert (rows[-1][f"{figure}_low"], rows[-1][f"{figure}_high"]) == pytest.approx(both)
     assert seed_of("progan") != seed_of("crn")
-    assert "ap_low" not in measured(sets, resamples=0)["crn"].row
+    assert "ap_low" not in evaluation_of(sets, resamples=0).rows()[0]
 
 
 def test_calibrated_figures_are_at_the_threshold_learned_elsewhere() -> None:
     scores = random_scores(5)
     calibration = Calibration(0.8, 0.1, 0.9, "accuracy", "val", 3, 4)
-    row = measured({"own": scores}, calibration)["own"].row
+    row = evaluation_of({"own": scores}, calibration).rows()[0]
     called = scores.logits > 0.8
     assert row["calibrated_accuracy"] == sklearn.metrics.accuracy_score(scores.labels, called)
     assert row["calibrated_tpr"] == sklearn.metrics.recall_score(scores.labels, called)
     assert row["calibrated_fpr"] == pytest.approx(np.mean(called[scores.labels == 0]))
     fakes = random_scores(5, labels=(1, 1, 1))
-    assert math.isnan(measured({"own": fakes}, calibration)["own"].row["calibrated_fpr"])
+    assert math.isnan(evaluation_of({"own": fakes}, calibration).rows()[0]["calibrated_fpr"])
 
 
 def test_published_figures_stand_beside_ours() -> None:
     sets = {"san": random_scores(1), "own": random_scores(2)}
-    rows = with_mean(list(measured(sets, beside="blur_jpg_prob0.5").values()), PAPER_ELEVEN)
+    rows = evaluation_of(sets, beside="blur_jpg_prob0.5").rows()
     assert (rows[0]["published_ap"], rows[0]["published_accuracy"]) == (0.639, 0.5)
     assert math.isnan(rows[1]["published_ap"])
     assert rows[-1]["published_ap"] == 0.639
@@ -102,29 +102,27 @@ def test_a_difference_has_the_interval_of_resamples_drawn_together() -> None:
     other = {n: s._replace(logits=s.logits + rng.normal(size=30)) for n, s in sets.items()}
     other["crn"] = other["crn"]._replace(paths=["else.png", *other["crn"].paths[1:]])
     other["biggan"] = random_scores(7)
-    first, second = (
-        {name: (scores[name], m) for name, m in measured(scores).items()}
-        for scores in (sets, other)
-    )
-    rows = compare(first, second, PAPER_ELEVEN)
-    assert [row["testset"] for row in rows] == ["progan", "own", "mean"]  # crn: not the same images
-    for row in rows[:-1]:
-        name = row["testset"]
-        both = [first[name][1], second[name][1]]
-        assert row["difference"] == pytest.approx(both[0].row["ap"] - both[1].row["ap"])
+    first, second = evaluation_of(sets), evaluation_of(other)
+    lines = compare(first, second)
+    assert [line.testset for line in lines] == ["progan", "own", "mean"]  # crn: other images
+    for line in lines[:-1]:
+        name, difference = line.testset, line.difference
+        aps = [its.measured[name].metrics["ap"].value for its in (first, second)]
+        assert (line.ap_first, line.ap_second) == tuple(aps)
+        assert difference.value == pytest.approx(aps[0] - aps[1])
         drawn = []
         for scores in (sets[name], other[name]):
             drawn.append(bootstrap(scores.labels, scores.logits, 100, seed_of(name))["ap"])
         expected = np.quantile(drawn[0] - drawn[1], (0.025, 0.975))
-        assert (row["difference_low"], row["difference_high"]) == pytest.approx(tuple(expected))
-    assert rows[-1]["difference"] == rows[0]["difference"]  # progan alone is of the eleven
-    assert compare(first, {}, PAPER_ELEVEN) == []
+        assert (difference.low, difference.high) == pytest.approx(tuple(expected))
+    assert lines[-1].difference == lines[0].difference  # progan alone is of the eleven
+    assert compare(first, evaluation_of({"san": random_scores(1)})) == []
 
 
 def test_where_nothing_ranks_there_is_no_difference() -> None:
     sets = {"own": random_scores(1, labels=(1, 1, 1)), "crn": random_scores(2)}
-    model = {name: (sets[name], m) for name, m in measured(sets).items()}
-    own, crn, mean = compare(model, model, PAPER_ELEVEN)
-    assert math.isnan(own["difference"])
-    assert math.isnan(own["difference_low"])
-    assert crn["difference"] == mean["difference"] == mean["difference_high"] == 0.0
+    evaluation = evaluation_of(sets)
+    own, crn, mean = compare(evaluation, evaluation)
+    assert math.isnan(own.difference.value)
+    assert math.isnan(own.difference.low)
+    assert crn.difference.value == mean.difference.value == mean.difference.high == 0.0

@@ -14,7 +14,8 @@ from data.images import decode
 from data.samples import find_samples
 from evaluation.degrade import variants
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Scored, Scorer, score_testset
+from evaluation.scoring import Reading, Scored, score_testset
+from networks.detector import NetworkDetector
 from tests.conftest import write_image
 
 NUM = 10
@@ -59,9 +60,16 @@ def score(
     root: pathlib.Path, network: nn.Module | None = None, crop: int | None = 32, **levels: tuple
 ) -> Scored:
     protocol = ScoringProtocol(crop_size=crop)
-    scorer = Scorer(network or Brightness(), "0" * 64, "x", torch.device("cpu"), protocol, 4)
-    samples = find_samples(str(root))
-    return score_testset(scorer, str(root.parent / "store"), "set", samples, variants(levels))
+    detector = NetworkDetector(network or Brightness(), name="x", device=torch.device("cpu"))
+    return score_testset(
+        detector,
+        protocol,
+        Reading(4),
+        store=str(root.parent / "store" / protocol.key()),
+        name="set",
+        samples=find_samples(str(root)),
+        variants=variants(levels),
+    )
 
 
 @pytest.mark.parametrize("crop", [32, None])

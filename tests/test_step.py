@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,10 @@ def plain_network() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(16, 1))
 
 
+def in_double(images: torch.Tensor, *stats: tuple[float, float, float]) -> torch.Tensor:
+    return normalize(images, *stats).double()
+
+
 @pytest.mark.parametrize("parts", [2, 3, 8])
 def test_parts_of_a_batch_add_up_to_the_same_step(
     toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, parts: int
@@ -33,8 +36,8 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     options = ("--niter", 2, "--optim", "sgd", "--lr", 0.1)
     whole = load(run_training(toy, tmp_path, "--name", "whole", *options))
     split = load(run_training(toy, tmp_path, "--name", "split", *options, "--accumulate", parts))
-    monkeypatch.setattr(train, "normalize", lambda batch: normalize(batch).double())
-    monkeypatch.setattr("evaluation.predict.normalize", lambda batch: normalize(batch).double())
+    monkeypatch.setattr(train, "normalize", in_double)
+    monkeypatch.setattr("networks.detector.normalize", in_double)
     monkeypatch.setattr(train, "create_network", lambda *_: plain_network().double())
     exact = load(run_training(toy, tmp_path, "--name", "exact", *options))
     runs = [split, whole, exact]
@@ -47,7 +50,7 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     assert losses[:2] == near([losses[2]] * 2, 16 * eps * losses[2], "the loss is in float32")
 
 
-def all_values(state: Any, start: str = "") -> torch.Tensor:  # noqa: ANN401
+def all_values(state: Any, start: str = "") -> torch.Tensor:
     chosen = [value.ravel() for key, value in state.items() if key.startswith(start)]
     return torch.cat([value for value in chosen if value.is_floating_point()])
 

@@ -8,26 +8,28 @@ import pathlib
 import numpy as np
 
 from evaluation.bootstrap import bootstrap, interval
-from evaluation.model import Model, caption, read_about
+from evaluation.evaluation import Evaluation, Provenance
+from evaluation.measure import seed_of
+from evaluation.metrics_file import read_provenance
 from evaluation.predictions import Scores
-from evaluation.robustness import read_robustness, robustness_rows
-from evaluation.rows import seed_of
+from evaluation.protocol import ScoringProtocol
+from evaluation.robustness import measure_degraded
+from evaluation.rows import degraded_row, read_degraded, write_csv
+from evaluation.suspicions import warnings
+from report.captions import caption
 from report.latex import escape, latex
 from report.tables import markdown, model_tables
-from report.write import warnings, write_csv, write_tables
-from tests.test_rows import measured, random_scores
+from report.write import write_tables
+from tests.test_rows import evaluation_of, random_scores
 from tests.tolerances import near, written
 
 
-def make_model(
-    sets: dict[str, Scores], name: str = "ours", beside: str = "", **about: object
-) -> Model:
-    known = {"predictions": "p.csv", "bootstrap": 100, "few_shot": [1], **about}
-    return Model(name, known, sets, measured(sets, beside=beside))
+def make_model(sets: dict[str, Scores], name: str = "ours", beside: str = "") -> Evaluation:
+    return evaluation_of(sets, beside=beside, name=name)
 
 
 def test_table_csv_is_as_the_contract_says(tmp_path: pathlib.Path) -> None:
-    write_tables(str(tmp_path), [make_model({"progan": random_scores(1)}, arch="r")])
+    write_tables(str(tmp_path), [make_model({"progan": random_scores(1)})])
     lines = (tmp_path / "table.csv").read_text().splitlines()
     assert lines[0].startswith(
         "testset,num_real,num_fake,ap,accuracy,real_accuracy,fake_accuracy,auroc"
@@ -37,7 +39,7 @@ def test_table_csv_is_as_the_contract_says(tmp_path: pathlib.Path) -> None:
     assert [row.pop(column) for column in counts] == ["progan", "15", "15", "2"]
     assert all(len(figure.partition(".")[2]) == 6 for figure in row.values())
     assert lines[2].startswith("mean,,,0.")
-    assert read_about(str(tmp_path / "predictions.csv"))["arch"] == "r"
+    assert read_provenance(str(tmp_path / "predictions.csv")).predictions == "p.csv"
 
 
 def test_an_undefined_figure_is_empty(tmp_path: pathlib.Path) -> None:
@@ -78,15 +80,15 @@ def test_a_name_cannot_break_the_markdown_table() -> None:
 
 
 def test_the_caption_tells_the_miniature_and_the_mean() -> None:
-    about = {
-        "weights": "w.pth",
-        "weights_sha256": "0123456789ab...",
-        "arch": "resnet50",
-        "crop_size": None,
-        "precision": "fp32",
-        "benchmark": "A miniature.",
-    }
-    text = caption(about, ["progan", "own"])
+    evaluation = make_model({"progan": random_scores(1), "own": random_scores(2)})
+    evaluation.provenance = Provenance(
+        weights="w.pth",
+        weights_sha256="0123456789ab...",
+        arch="resnet50",
+        protocol=ScoringProtocol(crop_size=None),
+        note="A miniature.",
+    )
+    text = caption(evaluation)
     assert text.startswith("**A miniature.** ")
     assert "whole images" in text
     assert "1 of the paper's 11" in text
@@ -140,32 +142,29 @@ def test_latex_sets_the_best_in_bold_and_escapes_names() -> None:
     )
 
 
-def test_robustness_rows_are_measured_at_each_level_and_read_again(tmp_path: pathlib.Path) -> None:
+def test_degraded_images_are_measured_at_each_level_and_read_again(tmp_path: pathlib.Path) -> None:
     levels = {"blur": (0.0, 2.5), "jpeg": (90,), "rescale": (1.0,)}
     plain, blurred, jpeg = (random_scores(seed) for seed in range(3))
     scores = {"plain": plain, "blur_2.5": blurred, "jpeg_90": jpeg}
-    rows = robustness_rows("crn", levels, scores, 100)
-    assert [(row["degradation"], row["level"]) for row in rows] == [
+    results = measure_degraded("crn", levels, scores, 100)
+    assert [(its.degradation, its.level) for its in results] == [
         ("blur", "0"),
         ("blur", "2.5"),
         ("jpeg", "90"),
         ("rescale", "1"),
     ]
-    own = measured({"crn": plain})["crn"].row
-    for figure in ("ap", "ap_low", "ap_high", "accuracy", "accuracy_low", "accuracy_high"):
-        assert rows[0][figure] == rows[3][figure] == own[figure]
+    own = make_model({"crn": plain}).measured["crn"].metrics
+    for metric in ("ap", "accuracy"):
+        assert results[0].metrics[metric] == results[3].metrics[metric] == own[metric]
     low, high = interval(bootstrap(jpeg.labels, jpeg.logits, 100, seed_of("crn"))["ap"])
-    assert (rows[2]["ap_low"], rows[2]["ap_high"]) == (low, high)
-    rows += robustness_rows("own", {"blur": (0.0,)}, {"plain": random_scores(1, (1, 1))}, 0)
+    assert results[2].metrics["ap"][1:] == (low, high)
+    results += measure_degraded("own", {"blur": (0.0,)}, {"plain": random_scores(1, (1, 1))}, 0)
     path = str(tmp_path / "robustness.csv")
-    write_csv(path, rows)
-    again = read_robustness(path)
-    for row, read in zip(rows, again, strict=True):
-        assert list(row) == list(read)
-        for column, value in row.items():
-            if isinstance(value, float) and math.isnan(value):
-                assert math.isnan(read[column])
-            else:
-                assert read[column] == written(value, 6)
-    write_csv(path, again)
-    assert read_robustness(str(tmp_path / "none.csv")) == []
+    write_csv(path, [degraded_row(its) for its in results])
+    for its, read in zip(results, read_degraded(path), strict=True):
+        assert its[:-1] == read[:-1]
+        assert list(its.metrics) == list(read.metrics)
+        for metric, values in its.metrics.items():
+            for value, again in zip(values, read.metrics[metric], strict=True):
+                assert (math.isnan(value) and math.isnan(again)) or again == written(value, 6)
+    assert read_degraded(str(tmp_path / "none.csv")) == []

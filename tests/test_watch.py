@@ -100,12 +100,12 @@ def test_a_stop_between_two_looks_is_seen_at_the_next_one(
     monkeypatch.setattr(training.watch, "SECONDS", 1e9)
     steps, original = 0, train.normalize
 
-    def interrupt(images: torch.Tensor) -> torch.Tensor:
+    def interrupt(images: torch.Tensor, *stats: object) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(images)
+        return original(images, *stats)
 
     monkeypatch.setattr(train, "normalize", interrupt)
     with pytest.raises(errors.Interrupted, match="saved after 5 steps"):
