@@ -37,8 +37,8 @@ def eval_crops(crop_size: int | None, crops: int) -> list[list[Transform]]:
     """Return a list for each crop: the centre; of 5 the corners, too; of 10 all mirrored, too."""
     if crop_size is None or crops == 1:
         return [eval_transform(crop_size)]
-    corners = [CornerCrop(crop_size, bottom, right) for bottom in (0, 1) for right in (0, 1)]
-    five: list[list[Transform]] = [[CentreCrop(crop_size)], *([corner] for corner in corners)]
+    five: list[list[Transform]] = [[CentreCrop(crop_size)]]
+    five += [[CornerCrop(crop_size, bottom, right)] for bottom in (0, 1) for right in (0, 1)]
     return five if crops == 5 else five + [[*crop, Flip(1.0)] for crop in five]
 
 

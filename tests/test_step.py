@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     assert losses[:2] == near([losses[2]] * 2, 16 * eps * losses[2], "the loss is in float32")
 
 
-def all_values(state: Any, start: str = "") -> torch.Tensor:
+def all_values(state: Any, start: str = "") -> torch.Tensor:  # noqa: ANN401
     chosen = [value.ravel() for key, value in state.items() if key.startswith(start)]
     return torch.cat([value for value in chosen if value.is_floating_point()])
 
