@@ -11,13 +11,34 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from data.augment import Transform
 from data.transforms import eval_transform
 from evaluation.predictions import Scores
-from report.gallery import find_mistakes, gallery, roots_of
+from report.gallery import Explain, find_mistakes, gallery, roots_of
 from report.page import Mistake
 from tests.tolerances import near
 
 Shape = tuple[int, int]
+
+
+def pictures(  # in the order of its arguments
+    model: str,
+    scores: dict[str, Scores],
+    threshold: float,
+    number: int,
+    roots: dict[str, str],
+    transforms: list[Transform],
+    explain: Explain | None,
+) -> list[Mistake]:
+    return gallery(
+        model,
+        scores,
+        threshold=threshold,
+        number=number,
+        roots=roots,
+        transforms=transforms,
+        explain=explain,
+    )
 
 
 def scores_of(*images: tuple[str, int, float]) -> Scores:
@@ -71,7 +92,7 @@ def test_ties_go_by_path_in_whatever_order_the_images_come() -> None:
 def test_without_mistakes_there_is_no_gallery() -> None:
     scores = scores_of(("0_real/a.png", 0, -1.0), ("1_fake/b.png", 1, 1.0))
     assert find_mistakes(scores, 0.0, 5) == []
-    assert gallery("m", {"set": scores}, 0.0, 5, {}, [], None) == []
+    assert pictures("m", {"set": scores}, 0.0, 5, {}, [], None) == []
 
 
 def test_mistakes_come_by_test_set_and_confidence() -> None:
@@ -80,7 +101,7 @@ def test_mistakes_come_by_test_set_and_confidence() -> None:
         *(("1_fake/d.png", 1, -1.0), ("1_fake/e.png", 1, 0.0), ("1_fake/f.png", 1, 0.1)),
     )
     second = scores_of(("1_fake/g.png", 1, -9.0))
-    assert gallery("m", {"z": first, "a": second}, 0.0, 2, {}, [], None) == [
+    assert pictures("m", {"z": first, "a": second}, 0.0, 2, {}, [], None) == [
         Mistake("m", "z", "0_real/b.png", 0, 3.0, None),
         Mistake("m", "z", "0_real/c.png", 0, 2.0, None),
         Mistake("m", "z", "1_fake/d.png", 1, -1.0, None),
@@ -107,7 +128,7 @@ def test_a_picture_shows_what_the_network_saw(
 ) -> None:
     save(tmp_path / "set/cat/0_real/a.png", framed(*stored, min(crop_size or 1, *stored)))
     scores = scores_of(("cat/0_real/a.png", 0, 1.0))
-    (mistake,) = gallery(
+    (mistake,) = pictures(
         "m",
         {"set": scores},
         0.0,
@@ -128,7 +149,7 @@ def test_a_folder_that_is_itself_the_test_set(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "own/0_real/a.png", framed(20, 20, 2))
     scores = {"own": scores_of(("0_real/a.png", 0, 1.0))}
     for dataroot in (tmp_path, tmp_path / "own"):
-        (mistake,) = gallery("m", scores, 0.0, 1, roots_of(str(dataroot), scores), [], None)
+        (mistake,) = pictures("m", scores, 0.0, 1, roots_of(str(dataroot), scores), [], None)
         np.testing.assert_array_equal(decoded(mistake.image), framed(20, 20, 2))
 
 
@@ -137,7 +158,7 @@ def test_a_missing_or_damaged_file_leaves_the_rest(tmp_path: pathlib.Path) -> No
     (tmp_path / "set/0_real/damaged.png").write_bytes(b"no image")
     names = ("damaged", "good", "missing")
     scores = scores_of(*((f"0_real/{name}.png", 0, 1.0) for name in names))
-    mistakes = gallery("m", {"set": scores}, 0.0, 9, {"set": str(tmp_path / "set")}, [], flat(1.0))
+    mistakes = pictures("m", {"set": scores}, 0.0, 9, {"set": str(tmp_path / "set")}, [], flat(1.0))
     assert [mistake.image is None for mistake in mistakes] == [True, False, True]
     assert [mistake.heatmap is None for mistake in mistakes] == [True, False, True]
 
@@ -159,7 +180,7 @@ def test_the_heatmap_lies_over_the_same_picture(tmp_path: pathlib.Path) -> None:
         return heat
 
     scores = scores_of(("1_fake/a.png", 1, -1.0))
-    (mistake,) = gallery(
+    (mistake,) = pictures(
         "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, eval_transform(40), right_half
     )
     crop = pixels[5:45, 15:55]
@@ -183,7 +204,7 @@ def test_of_a_large_image_the_middle_is_explained(tmp_path: pathlib.Path) -> Non
         return np.ones(image.shape[1:], np.float32)
 
     scores = scores_of(("1_fake/a.png", 1, -1.0))
-    (mistake,) = gallery(
+    (mistake,) = pictures(
         "m", {"set": scores}, 0.0, 1, {"set": str(tmp_path / "set")}, [], strongest
     )
     assert shapes == [(3, 640, 1024)]
