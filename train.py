@@ -6,19 +6,16 @@ from options.train_options import TrainOptions
 if __name__ == "__main__":
     OPTIONS = parse(TrainOptions)  # before the imports below, which take seconds
 
-import contextlib
 import dataclasses
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
 from data.contents import ContentRecord
 from data.images import UnreadableImage
@@ -40,8 +37,6 @@ from training import run_folder, run_lock, schedule
 from training.epoch import (
     finish_epoch,
     note_unreadable,
-    save,
-    stop_if_not_sound,
     tell_end,
     validate,
 )
@@ -49,7 +44,7 @@ from training.logs import write_history
 from training.resume import board_of, complete, describe_labels, made_from, resume
 from training.setup import build_datasets, build_state
 from training.state import TrainingState
-from training.watch import Watch
+from training.step_log import StepLog
 from util import distributed, errors
 from util.console import say, say_next
 from util.files import sha256
@@ -118,6 +113,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     rank, world_size = distributed.rank(), distributed.world_size()
     torch.manual_seed(options.seed)
 
+    # -----------------------------------------------------------------------------
+    # data: which images, how many of which kind in a batch, how many steps
+
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
@@ -131,6 +129,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         say(f"{images}; {num_steps} steps an epoch, at most {span} in all")
         return
 
+    # -----------------------------------------------------------------------------
+    # network, optimizer, schedule: all that changes is in `state`
+
     its = architecture(options.arch)
     network = create_network(options.arch, options.init).to(device)
     frozen = frozen_part(network, options.arch, options.freeze)
@@ -141,6 +142,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     loss_function = nn.BCEWithLogitsLoss()
     state = build_state(options, network, span)
     optimizer, scaler = state.optimizer, state.scaler
+
+    # -----------------------------------------------------------------------------
+    # begin, or go on where an earlier run of this name stopped
 
     state.made_from = made_from(options, init, train_set.samples, val_set.samples, device)
     if os.path.isfile(options.init):  # what it was trained on, these weights have seen, too
@@ -155,7 +159,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         return
     progress.part = None  # if the run stopped amid an epoch, then that goes on
     if distributed.is_main():
-        data = {split: told.split()[0] for split, told in state.made_from["data"].items()}
+        data = {split: its_data.split()[0] for split, its_data in state.made_from["data"].items()}
         run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
         write_history(folder, progress.rows())
     say(
@@ -165,6 +169,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
     board = board_of(folder, progress)
+
+    # -----------------------------------------------------------------------------
+    # readers: their worker processes live from one epoch to the next
 
     workers, pin_memory = options.num_threads, device.type == "cuda"
     read_train = train_reader(train_set, workers, pin_memory)
@@ -179,44 +186,46 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         on_error=lost.append,
     )
     every_val = np.arange(len(val_set.samples.labels))
+
+    # -----------------------------------------------------------------------------
+    # the training loop
+
     scale = scaler.get_scale()
-    with stop_signals() as stop_signal, contextlib.ExitStack() as bars:
-        watch = Watch(train_set.samples, folder, stop_signal)
+    with (
+        stop_signals() as stop_signal,
+        StepLog(
+            options,
+            state,
+            folder=folder,
+            board=board,
+            samples=train_set.samples,
+            batch_size=batch_size,
+            stop_signal=stop_signal,
+        ) as log,
+    ):
         while not is_finished(options, state, max_steps):
             order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
             last = min(num_steps, progress.step + max_steps - progress.total_steps)
             batches = EpochBatches(
                 order, progress.epoch, batch_size, progress.step, last, rank, world_size
             )
-            bar = tqdm(
-                read_train(batches),
-                desc=f"epoch {progress.epoch + 1}",
-                initial=progress.step,
-                total=last,
-                unit="step",
-                disable=not distributed.is_main(),
-            )
-            bars.callback(bar.close)  # an error's message is to stand on a line of its own
-            start = time.perf_counter() - progress.seconds
-            logged_step, logged_at = progress.total_steps, time.perf_counter()
             model.train()
             freeze(frozen)
-            stopping = 0
-            for batch in bar:
+            for batch in log.epoch(read_train(batches), last):
                 state.trained_on.add(batch.contents)
-                # the step: forward and backward in parts, then the optimiser
                 note_unreadable(progress, batch.unreadable, options.max_bad_fraction, num_images)
                 images = batch.images.to(device, non_blocking=True)
                 targets = batch.targets.to(device, non_blocking=True).float()
+
+                # forward and backward, in parts that add up to the gradient of the whole batch
                 optimizer.zero_grad()
                 losses = []
-                parts = list(
-                    zip(
-                        images.chunk(options.accumulate),
-                        targets.chunk(options.accumulate),
-                        strict=True,
-                    )
+                both = zip(
+                    images.chunk(options.accumulate),
+                    targets.chunk(options.accumulate),
+                    strict=True,
                 )
+                parts = list(both)
                 for number, (part, part_targets) in enumerate(parts, start=1):
                     with distributed.reducing(ddp, number == len(parts)):
                         with autocast(device, options.precision):
@@ -225,6 +234,8 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                         loss = loss * (len(part) / len(images))
                         scaler.scale(loss).backward()
                     losses.append(loss.detach())
+
+                # step the optimizer, and what follows it
                 scaler.step(optimizer)
                 scaler.update()
                 scale_before, scale = scale, scaler.get_scale()
@@ -236,56 +247,19 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                 progress.step += 1
                 progress.total_steps += 1
 
-                # now and then: look at the losses, log, save
-                is_due = watch.add(losses, batch.indices)
-                logs = progress.total_steps % options.loss_freq == 0
-                saves = progress.total_steps % options.save_latest_freq == 0
-                if progress.total_steps == 1:
-                    board.images(batch.images, batch.targets, progress.total_steps)
-                if not (is_due or logs or saves or progress.step == last):
-                    continue
-                batch_loss, stopping = watch.look(progress)
-                progress.seconds = time.perf_counter() - start
-                bar.set_postfix(loss=f"{progress.loss_sum / progress.step:.4f}", refresh=False)
-                if logs:
-                    num_seen = (progress.total_steps - logged_step) * batch_size
-                    curves = {
-                        "loss": batch_loss,
-                        "learning_rate": optimizer.param_groups[0]["lr"],
-                        "images_per_second": num_seen / (time.perf_counter() - logged_at),
-                    }
-                    board.scalars("train", curves, progress.total_steps)
-                    logged_step, logged_at = progress.total_steps, time.perf_counter()
-                if stopping or saves:
-                    stop_if_not_sound(
-                        network,
-                        part,
-                        arch=options.arch,
-                        precision=options.precision,
-                        folder=folder,
-                    )
-                    board.flush()
-                    save(state, folder, run_folder.LATEST)
-                if stopping:
-                    break
-            bar.close()
-            if stopping:
-                board.close()
-                raise errors.Interrupted(
-                    f"saved after {progress.total_steps} steps in {folder}; the same command with"
-                    " --continue_train goes on from there",
-                    stopping,
-                )
+                # now and then: look at the losses, log, save, stop
+                log.step(batch, losses, part)
 
+            # the end of the epoch: validate, step the plateau, save the best and the latest
             detector = as_detector(
                 state.in_use(), arch=options.arch, device=device, precision=options.precision
             )
-            figures = validate(detector, val_set.samples, read_val(every_val))
+            metrics = validate(detector, val_set.samples, read_val(every_val))
             left_out = "it is left out of the validation"
             note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
             is_whole = progress.step >= num_steps or not state.is_plateau()
             every = options.save_epoch_freq
-            finish_epoch(state, figures, folder, board, batch_size, every, is_whole)
+            finish_epoch(state, metrics, folder, board, batch_size, every, is_whole)
 
     board.close()
     if distributed.is_main():

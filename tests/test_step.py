@@ -67,7 +67,7 @@ def test_the_moving_average_is_that_of_a_plain_loop(
             states.append({k: v.clone() for k, v in state.network.state_dict().items()})  # type: ignore[attr-defined]
         original(state, folder, name)
 
-    monkeypatch.setattr(train, "save", spied)
+    monkeypatch.setattr("training.step_log.save", spied)
     options = ("--max_steps", 2, "--save_latest_freq", 1, "--lr", 0.01, "--ema", 0.75)
     final = load(run_training(toy, tmp_path, *options))
     assert len(states) == 2

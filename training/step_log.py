@@ -1,0 +1,116 @@
+"""What happens beside the steps of an epoch: the bar, curves, checkpoints, and signals to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+
+import torch
+from tqdm import tqdm
+
+from data.loaders import TrainBatch
+from data.samples import Samples
+from options.train_options import TrainOptions
+from training import run_folder
+from training.epoch import save, stop_if_not_sound
+from training.logs import TensorBoard
+from training.state import TrainingState
+from training.watch import Watch
+from util import distributed
+from util.errors import Interrupted
+
+
+class StepLog:
+    """Looks at the steps of a run now and then, as its options say."""
+
+    def __init__(
+        self,
+        options: TrainOptions,
+        state: TrainingState,
+        *,
+        folder: str,
+        board: TensorBoard,
+        samples: Samples,
+        batch_size: int,
+        stop_signal: Callable[[], int],
+    ) -> None:
+        self.options, self.state, self.folder, self.board = options, state, folder, board
+        self.batch_size = batch_size
+        self.watch = Watch(samples, folder, stop_signal)
+        self.bar = tqdm(disable=True)
+
+    def __enter__(self) -> StepLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.bar.close()  # an error's message is to stand on a line of its own
+
+    def epoch(self, batches: Iterable[TrainBatch], last: int) -> Iterator[TrainBatch]:
+        """Yield the batches of an epoch, up to its step `last`, behind a bar."""
+        progress = self.state.progress
+        self.bar = tqdm(
+            batches,
+            desc=f"epoch {progress.epoch + 1}",
+            initial=progress.step,
+            total=last,
+            unit="step",
+            disable=not distributed.is_main(),
+        )
+        self.last = last
+        self.start = time.perf_counter() - progress.seconds
+        self.logged_step, self.logged_at = progress.total_steps, time.perf_counter()
+        yield from self.bar
+        self.bar.close()
+
+    def step(self, batch: TrainBatch, losses: list[torch.Tensor], part: torch.Tensor) -> None:
+        """Take note of a step that was taken: its batch, the loss of each of its parts, and the
+        last part, (N, 3, H, W) uint8 on the device. All processes must call this.
+
+        Raises WorkError where a loss or the weights are not finite, and Interrupted, when the run
+        was told to stop and is saved.
+        """
+        progress, options = self.state.progress, self.options
+        is_due = self.watch.add(losses, batch.indices)
+        logs = progress.total_steps % options.loss_freq == 0
+        saves = progress.total_steps % options.save_latest_freq == 0
+        if progress.total_steps == 1:
+            self.board.images(batch.images, batch.targets, progress.total_steps)
+        if not (is_due or logs or saves or progress.step == self.last):
+            return
+        batch_loss, signal = self.watch.look(progress)
+        progress.seconds = time.perf_counter() - self.start
+        self.bar.set_postfix(loss=f"{progress.loss_sum / progress.step:.4f}", refresh=False)
+        if logs:
+            self._draw_curves(batch_loss)
+        if saves or signal:
+            network, precision = self.state.network, options.precision
+            stop_if_not_sound(
+                network, part, arch=options.arch, precision=precision, folder=self.folder
+            )
+            self.board.flush()
+            save(self.state, self.folder, run_folder.LATEST)
+        if signal:
+            self.bar.close()
+            self.board.close()
+            raise Interrupted(
+                f"saved after {progress.total_steps} steps in {self.folder}; the same command with"
+                " --continue_train goes on from there",
+                signal,
+            )
+
+    def _draw_curves(self, loss: float) -> None:
+        step, now = self.state.progress.total_steps, time.perf_counter()
+        num_images = (step - self.logged_step) * self.batch_size
+        curves = {
+            "loss": loss,
+            "learning_rate": self.state.optimizer.param_groups[0]["lr"],
+            "images_per_second": num_images / (now - self.logged_at),
+        }
+        self.board.scalars("train", curves, step)
+        self.logged_step, self.logged_at = step, now
