@@ -84,7 +84,7 @@ def gather(folders: list[Path]) -> tuple[list[list[str]], dict[str, Any]]:
         seeds.append(run_of["seed"])
         for name, figures in read_figures(folder).items():
             rows.append([str(run_of["seed"]), name, *figures.values()])
-    about = {"seeds": seeds, **{key: runs[0][key] for key in SAME}}
+    about = {"seeds": seeds, **{key: runs[0][key] for key in ("packages", "python")}}
     about |= {"processor": processor()[0], "commands": [run_of["commands"] for run_of in runs]}
     return rows, about
 
