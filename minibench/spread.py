@@ -59,9 +59,8 @@ def read_about(path: Path, *keys: str) -> dict[str, Any]:
 def read_run(results: Path) -> dict[str, Any]:
     """Return what the run of these results says of itself: seed, versions, and its two commands."""
     about = read_about(results / "metrics.json", "weights", "dataroot")
-    run_json = Path(about["weights"]).parent / "run.json"
-    if not run_json.is_file():  # a path from where eval.py was called
-        run_json = results.parent.parent / run_json
+    weights = Path(about["weights"])  # as eval.py was given it, from where results/ lies
+    run_json = results.parent.parent / weights.parent / "run.json"
     told = read_about(run_json, "seed", "command", *SAME)
     scored = ["--model_path", about["weights"], "--dataroot", about["dataroot"]]
     commands = [told.pop("command"), shlex.join(["python", "eval.py", *scored])]
@@ -84,7 +83,7 @@ def gather(folders: list[Path]) -> tuple[list[list[str]], dict[str, Any]]:
         seeds.append(run_of["seed"])
         for name, figures in read_figures(folder).items():
             rows.append([str(run_of["seed"]), name, *figures.values()])
-    about = {"seeds": seeds, **{key: runs[0][key] for key in SAME}}
+    about = {"seeds": seeds, **{key: runs[0][key] for key in ("packages", "python")}}
     about |= {"processor": processor()[0], "commands": [run_of["commands"] for run_of in runs]}
     return rows, about
 
