@@ -85,15 +85,15 @@ def main(options: PredictOptions) -> int:
 
 
 def scored_as(logit: float, verdict: Verdict | None) -> dict[str, object]:
-    """The columns of a scored image; numbers with 9 significant digits."""
+    """Return the columns of a scored image; numbers with 9 significant digits."""
     numbers = {"probability": probability(logit), "logit": logit}
     columns: dict[str, object] = {name: float(f"{x:.9g}") for name, x in numbers.items()}
     return columns | ({"verdict": verdict(logit)} if verdict else {})
 
 
 def row_writer(form: str, columns: Iterable[str]) -> Callable[[dict[str, object]], object]:
-    """What prints a row, as CSV (begun with its header) or as a line of JSON, with all `columns`;
-    one that a row lacks is empty, or null.
+    """Return what prints a row, as CSV (begun with its header) or as a line of JSON, with all
+    `columns`; one that a row lacks is empty, or null.
     """
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     if form == "jsonl":
@@ -106,7 +106,7 @@ def row_writer(form: str, columns: Iterable[str]) -> Callable[[dict[str, object]
 
 
 def verdict_of(options: PredictOptions, crop_size: int | None) -> Verdict:
-    """What answers by --threshold: a probability, or the file of a threshold that was learned."""
+    """Return what answers by --threshold: a probability, or the file of a learned threshold."""
     try:
         chance = float(options.threshold)
     except ValueError:
@@ -116,8 +116,8 @@ def verdict_of(options: PredictOptions, crop_size: int | None) -> Verdict:
 
 
 def fitting_calibration(options: PredictOptions, crop_size: int | None) -> Calibration:
-    """The threshold in the file of --threshold; raises UsageError where it was learned for other
-    weights, and warns where it was learned on another crop.
+    """Return the threshold in the file of --threshold; raise UsageError where it was learned for
+    other weights, and warn where it was learned on another crop.
     """
     calibration = read_calibration(options.threshold)
     theirs = calibration.weights_sha256

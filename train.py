@@ -268,7 +268,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
 
 
 def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
-    """Whether the last step, the last epoch, or the plateau's end has been reached."""
+    """Return whether the last step, the last epoch, or the plateau's end has been reached."""
     progress = state.progress
     if progress.step and not progress.part:  # under way, if only its validation is left
         return False
@@ -280,7 +280,7 @@ def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> 
 
 
 def describe(pools: Sequence[Pool]) -> str:
-    """How many images of each label, new and replayed."""
+    """Return, in words, how many images of each label there are, new and replayed."""
     told = describe_labels(pools[0].labels)
     for old in pools[1:]:
         told += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "

@@ -25,8 +25,8 @@ _AT_ONCE = 1 << 20  # counts held in memory at a time
 def bootstrap(
     labels: Labels, logits: Logits, resamples: int, seed: int = 0
 ) -> dict[str, Resamples]:
-    """Accuracy (at logit 0) and, where there is something to rank, AP and AUROC of each resample;
-    nothing where `resamples` is 0.
+    """Return accuracy (at logit 0) and, where there is something to rank, AP and AUROC of each
+    resample; nothing where `resamples` is 0.
     """
     if not resamples:
         return {}
@@ -49,14 +49,14 @@ def bootstrap(
 
 
 def interval(values: Resamples) -> tuple[float, float]:
-    """The percentile interval that holds 95 % of the resamples."""
+    """Return the percentile interval that holds 95 % of the resamples."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values, (tail, 1 - tail))
     return float(low), float(high)
 
 
 def _draws(labels: Labels, resamples: int, seed: int) -> Iterator[Counts]:
-    """Blocks of resamples, each a count per image."""
+    """Yield blocks of resamples, each a count per image."""
     rng = np.random.default_rng(seed)
     size = max(1, _AT_ONCE // len(labels))
     for start in range(0, resamples, size):
@@ -74,14 +74,14 @@ def _draws(labels: Labels, resamples: int, seed: int) -> Iterator[Counts]:
 
 
 def _ap(found: Counts, called: Counts) -> Resamples:
-    """Sum over thresholds of precision times the recall gained there."""
+    """Return the sum over thresholds of precision times the recall gained there."""
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
     gained = np.diff(found, axis=1, prepend=0)
     return np.asarray((precision * gained).sum(axis=1) / found[:, -1])
 
 
 def _auroc(found: Counts, called: Counts) -> Resamples:
-    """The area under the straight lines between the points of the ROC curve."""
+    """Return the area under the straight lines between the points of the ROC curve."""
     false = called - found
     mean_height = found - np.diff(found, axis=1, prepend=0) / 2
     area = (np.diff(false, axis=1, prepend=0) * mean_height).sum(axis=1)

@@ -33,7 +33,7 @@ def variant_name(degradation: str, level: float) -> str:
 
 
 def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Transform]]:
-    """The transforms of every degradation at each of its levels, by name; the plain image first."""
+    """Return the transforms of each degradation at each of its levels, by name; plain first."""
     found: dict[str, list[Transform]] = {ORIGINAL: []}
     for degradation, steps_at in levels.items():
         for level in steps_at:

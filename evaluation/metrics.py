@@ -17,41 +17,44 @@ ECE_BINS = 15  # Guo et al. 2017, "On calibration of modern neural networks"
 
 
 def average_precision(labels: Labels, logits: Logits) -> float:
-    """Of the fakes, ranked by logit (a float32 probability ties at 1); NaN without a ranking."""
+    """Return the AP of the fakes, ranked by logit (a float32 probability ties at 1).
+
+    NaN without a ranking.
+    """
     if not is_ranked(labels, logits):
         return math.nan
     return float(sklearn.metrics.average_precision_score(labels, logits))
 
 
 def auroc(labels: Labels, logits: Logits) -> float:
-    """Chance that a fake outranks a real image; NaN without a ranking."""
+    """Return the chance that a fake outranks a real image; NaN without a ranking."""
     if not is_ranked(labels, logits):
         return math.nan
     return float(sklearn.metrics.roc_auc_score(labels, logits))
 
 
 def accuracy(labels: Labels, logits: Logits, threshold: float = 0.0) -> float:
-    """Share of images on the right side of `threshold` (0: probability 0.5); NaN if empty."""
+    """Return the share of images on the right side of `threshold` (a logit); NaN if empty."""
     return float(np.mean((logits > threshold) == (labels == 1))) if labels.size else math.nan
 
 
 def real_accuracy(labels: Labels, logits: Logits) -> float:
-    """Accuracy over the real images alone; NaN if there are none."""
+    """Return accuracy over the real images alone; NaN if there are none."""
     return accuracy(labels[labels == 0], logits[labels == 0])
 
 
 def fake_accuracy(labels: Labels, logits: Logits) -> float:
-    """Accuracy over the fake images alone; NaN if there are none."""
+    """Return accuracy over the fake images alone; NaN if there are none."""
     return accuracy(labels[labels == 1], logits[labels == 1])
 
 
 def balanced_accuracy(labels: Labels, logits: Logits) -> float:
-    """The mean of real and fake accuracy; NaN without both labels."""
+    """Return the mean of real and fake accuracy; NaN without both labels."""
     return (real_accuracy(labels, logits) + fake_accuracy(labels, logits)) / 2
 
 
 def tpr_at_fpr(labels: Labels, logits: Logits, budget: float) -> float:
-    """Highest share of fakes found at a threshold that calls at most `budget` of the reals fake.
+    """Return the highest share of fakes found where at most `budget` of the reals is called fake.
 
     The false positive rate moves in steps of 1/num_real, so the budget is seldom met exactly; it is
     never exceeded. NaN without a ranking.
@@ -63,7 +66,7 @@ def tpr_at_fpr(labels: Labels, logits: Logits, budget: float) -> float:
 
 
 def equal_error_rate(labels: Labels, logits: Logits) -> float:
-    """Where the false positive and the false negative rate are equal, on the ROC curve with
+    """Return where the false positive and the false negative rate are equal, on the ROC curve with
     straight lines between its points; NaN without a ranking.
     """
     if not is_ranked(labels, logits):
@@ -82,7 +85,7 @@ def oracle_accuracy(labels: Labels, logits: Logits) -> float:
 
 
 def brier(labels: Labels, logits: Logits) -> float:
-    """Mean squared difference of probability and label; NaN if empty."""
+    """Return the mean squared difference of probability and label; NaN if empty."""
     return float(np.mean((expit(logits) - labels) ** 2)) if labels.size else math.nan
 
 
@@ -117,17 +120,17 @@ METRICS: dict[str, Callable[[Labels, Logits], float]] = {
 
 
 def measure(labels: Labels, logits: Logits) -> dict[str, float]:
-    """Every metric as a fraction in [0, 1], NaN where it is undefined."""
+    """Return every metric as a fraction in [0, 1], NaN where it is undefined."""
     return {name: metric(labels, logits) for name, metric in METRICS.items()}
 
 
 def is_ranked(labels: Labels, logits: Logits) -> bool:
-    """Whether there is anything to rank: both labels, and scores that are not all the same."""
+    """Return whether there is anything to rank: both labels, and scores that differ."""
     return not unranked(labels, logits)
 
 
 def unranked(labels: Labels, logits: Logits) -> str:
-    """Why nothing can be ranked, in words; empty where it can."""
+    """Return why nothing can be ranked, in words; empty where it can."""
     if not np.any(labels == 1):
         return "holds real images only"
     if not np.any(labels == 0):

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 
 def probability(logit: float) -> float:
-    """The sigmoid of `logit`."""
+    """Return the sigmoid of `logit`."""
     return float(expit(logit))
 
 
@@ -113,6 +113,6 @@ def _scores(file: str, testset: str, rows: list[tuple[str, int, float]]) -> Scor
 def pooled(
     scores: Mapping[str, Scores],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    """Labels and logits of all test sets together."""
+    """Return labels and logits of all test sets together."""
     labels = np.concatenate([part.labels for part in scores.values()])
     return labels, np.concatenate([part.logits for part in scores.values()])

@@ -212,8 +212,8 @@ def _finite(predicted: Predicted, variants: list[str], seen: Mapping[int, Seen])
 
 
 def _alike(missing: npt.NDArray[np.bool_]) -> Iterator[tuple[Indices, Indices]]:
-    """The images that lack the same variants, and these variants: such images are opened once for
-    all they lack. Mostly that is all images and all variants.
+    """Yield the images that lack the same variants, and these variants: such images are opened once
+    for all they lack. Mostly that is all images and all variants.
     """
     for lacking in np.unique(missing, axis=0):
         if lacking.any():

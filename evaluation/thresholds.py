@@ -46,8 +46,8 @@ class Calibration:
 
 
 def best_threshold(labels: Labels, logits: Logits) -> float:
-    """The threshold with the highest accuracy: halfway between two neighbouring scores, or at an
-    end of the scale; of several the middle one. Both labels must be there.
+    """Return the threshold with the highest accuracy: halfway between two neighbouring scores, or
+    at an end of the scale; of several the middle one. Both labels must be there.
     """
     values, group = np.unique(logits, return_inverse=True)
     fakes = np.bincount(group, labels == 1)
@@ -61,7 +61,7 @@ def best_threshold(labels: Labels, logits: Logits) -> float:
 
 
 def threshold_at_fpr(labels: Labels, logits: Logits, budget: float) -> float:
-    """The lowest threshold that at most `budget` of the real images lie above."""
+    """Return the lowest threshold that at most `budget` of the real images lie above."""
     reals = np.sort(logits[labels == 0])
     allowed = int(np.floor(budget * len(reals) + 1e-9))  # 0.29 * 100 is 28.999999999999996
     return float(np.nextafter(reals[0], -np.inf) if allowed >= len(reals) else reals[-1 - allowed])
@@ -101,8 +101,9 @@ def calibrate(
 
 
 def few_shot_accuracy(labels: Labels, logits: Logits, k: int, seed: int = 0) -> float:
-    """Accuracy at the best threshold of k real and k fake images of the set itself, over all its
-    other images; the mean over 200 draws. k = 1 is the two-shot calibration of Wang et al. 2020.
+    """Return accuracy at the best threshold of k real and k fake images of the set itself, over all
+    its other images; the mean over 200 draws. With k = 1 it is Wang et al. 2020's two-shot
+    calibration.
 
     NaN where a label has no more than k images, or all scores are the same.
     """

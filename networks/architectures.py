@@ -56,7 +56,7 @@ def _resnet(name: str) -> Architecture:
 
 
 def _blocks(number: int) -> tuple[str, ...]:
-    """The children of torchvision's `features`, which its other networks begin with."""
+    """Return the children of `features`, which torchvision's other networks begin with."""
     return tuple(f"features.{index}" for index in range(number))
 
 

@@ -49,7 +49,7 @@ def build(name: str) -> nn.Module:
 
 
 def _zero_residual_branches(network: nn.Module) -> None:
-    """Each residual block starts as the identity (Goyal et al. 2017, section 5.1), without which
+    """Let each residual block start as the identity (Goyal et al. 2017, section 5.1), without which
     a ResNet hardly learns from scratch on few images.
     """
     for block in network.modules():

@@ -49,7 +49,7 @@ def choose_device(name: str, tf32: bool = False) -> torch.device:
 
 
 def keep_freed_memory(keep: bool) -> None:
-    """Whether this process keeps the memory that it frees, to use it again (glibc on Linux alone).
+    """Let this process keep the memory that it frees, or not (glibc on Linux alone).
 
     By default glibc gives large blocks back and fetches new ones, for every layer of every step,
     and the kernel clears each page again: on a CPU up to half of the time (docs/benchmarks.md).
@@ -62,7 +62,7 @@ def keep_freed_memory(keep: bool) -> None:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """The context for a forward pass in "fp32", "bf16" or "fp16"."""
+    """Return the context for a forward pass in "fp32", "bf16" or "fp16"."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=PRECISIONS[precision])

@@ -44,7 +44,7 @@ def refuse_what_does_not_fit(
 
 
 def smallest_part(batch: int, parts: int) -> int:
-    """How many images the smallest part of a batch has, split as torch.chunk does."""
+    """Return how many images the smallest part of a batch has, split as torch.chunk does."""
     return min(len(part) for part in torch.empty(batch).chunk(parts))
 
 

@@ -18,7 +18,7 @@ from util.errors import UsageError
 def gradcam(
     detector: NetworkDetector, image: Tensor, threshold: float = 0.0
 ) -> npt.NDArray[np.float32]:
-    """Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of the verdict on one image.
+    """Return Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of the verdict on one image.
 
     `image` is (3, H, W) uint8. Returns (H, W) float32 in [0, 1]: the evidence for "fake" where the
     logit is above `threshold`, else the evidence for "real", as a share of the strongest in this
@@ -45,7 +45,7 @@ def gradcam(
 
 
 def _forward(network: nn.Module, features: str, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The logit and the maps it follows from; only what lies between them is differentiable."""
+    """Return the logit and the maps it follows from; only what lies between is differentiable."""
     kept: list[Tensor] = []
 
     def start_here(module: nn.Module, inputs: object, maps: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from util.errors import UsageError, one_line
 
 
 def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
-    """A copy of `network` for evaluation: the same logits (N, 1), faster; `network` stays as it is.
+    """Return a copy of `network` that gives the same logits (N, 1), faster; `network` stays.
 
     Batch norms are folded into the convolutions before them, weights are channels last. In fp32 the
     logits differ by rounding alone. A network that torch.fx cannot trace is only copied.
@@ -31,7 +31,7 @@ def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
 
 
 def _folded(network: nn.Module) -> nn.Module:
-    """`network`, in evaluation mode, with its batch norms folded; it may be changed on the way."""
+    """Return `network`, in evaluation mode, with its batch norms folded; it may be changed."""
     try:
         traced = fx.symbolic_trace(network)
     except Exception:  # control flow that depends on the data, and whatever else tracing meets
@@ -51,7 +51,7 @@ def _folded(network: nn.Module) -> nn.Module:
 
 
 def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
-    """Each batch norm whose input is a convolution that nothing else reads, with that
+    """Yield each batch norm whose input is a convolution that nothing else reads, with that
     convolution; both run once only.
     """
     calls = [node.target for node in traced.graph.nodes if node.op == "call_module"]
@@ -88,7 +88,7 @@ class _Compiled(nn.Module):
         self.compiled = torch.compile(network, dynamic=True)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) normalized images -> (N, 1) logits."""
+        """Return (N, 1) logits of (N, 3, H, W) normalized images."""
         from torch._dynamo.exc import BackendCompilerFailed  # noqa: PLC0415
 
         try:

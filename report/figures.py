@@ -80,7 +80,7 @@ def performance_bars(models: Mapping[str, Sequence[Measured]]) -> Figure:
 
 
 def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figure:
-    """True over false positive rate, fake being positive: a panel per test set."""
+    """Draw true over false positive rate, fake being positive: a panel per test set."""
 
     def curve(scores: Scores) -> Curve:
         false_positive, true_positive, _ = roc_curve(scores.labels, scores.logits)
@@ -93,7 +93,7 @@ def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figure:
 
 
 def precision_recall_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figure:
-    """Precision over recall, fake being positive: a panel per test set. Chance is the share of
+    """Draw precision over recall, fake being positive: a panel per test set. Chance is the share of
     fakes.
     """
 
@@ -108,7 +108,7 @@ def precision_recall_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figur
 
 
 def score_histograms(models: Mapping[str, Mapping[str, Scores]], threshold: float) -> Figure:
-    """The logits of real and of fake images, each label's area 1, and the threshold (a logit):
+    """Draw the logits of real and of fake images, each label's area 1, and the threshold (a logit):
     a panel per test set, a group of rows per model.
     """
     most = max((len(testsets) for testsets in models.values()), default=0)
@@ -232,7 +232,7 @@ def _why_no_curve(scores: Scores) -> str:
 
 
 def _thinned(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Curve:
-    """At most about POINTS points, evenly along the curve, both ends among them."""
+    """Return at most about POINTS points, evenly along the curve, both ends among them."""
     if len(x) <= POINTS:
         return x, y
     length = np.concatenate(([0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))))
@@ -256,13 +256,13 @@ def _histogram(axes: Axes, scores: Scores) -> None:
 
 
 def _grid(count: int) -> tuple[int, int]:
-    """Columns and rows for `count` panels, the last row as full as can be."""
+    """Return columns and rows for `count` panels, the last row as full as can be."""
     lines = max(1, math.ceil(count / COLUMNS))
     return max(1, math.ceil(count / lines)), lines
 
 
 def _panels(figure: FigureBase, names: Sequence[str] | Mapping[str, object]) -> list[Axes]:
-    """A panel per name in a grid of the figure (or part of one), with the name as its title."""
+    """Add a panel per name to a grid of the figure (or part of one), titled by the name."""
     columns, lines = _grid(len(names))
     grid = figure.add_gridspec(lines, columns)
     panels = [figure.add_subplot(grid[i // columns, i % columns]) for i in range(len(names))]
@@ -293,7 +293,7 @@ def _published_marker() -> dict[str, Any]:
 
 
 def _shown(name: str, longest: int = LONGEST) -> str:
-    """The name as matplotlib prints it unchanged: no mathematics, no bytes without a character."""
+    """Return the name as matplotlib prints it unchanged: no mathematics, no odd bytes."""
     name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     if len(name) > longest:
         half = (longest - 1) // 2

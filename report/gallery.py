@@ -29,9 +29,9 @@ EXPLAINED = 1024  # pixels of each side, at most
 
 
 def find_mistakes(scores: Scores, threshold: float, most: int) -> list[int]:
-    """Indices of the most confident mistakes: of the real images up to `most` with the highest
-    logits above `threshold`, then of the fakes up to `most` with the lowest at or below it; the
-    most confident first, and by path where logits are equal.
+    """Return the indices of the most confident mistakes: of the real images up to `most` with the
+    highest logits above `threshold`, then of the fakes up to `most` with the lowest at or below it;
+    the most confident first, and by path where logits are equal.
     """
     paths, labels, logits = scores
     called_fake = logits > threshold
@@ -52,13 +52,14 @@ def gallery(
     transforms: Sequence[Transform],
     explain: Explain | None,
 ) -> list[Mistake]:
-    """The mistakes of one model in each of its test sets (`models_scores`, by name), in the order
-    of `find_mistakes`, with pictures of what the network saw: the image after the `transforms` of
-    the scoring protocol, shrunk to at most 160 pixels a side (PNG to 64 pixels, else JPEG).
+    """Return the mistakes of one model in each of its test sets (`models_scores`, by name).
 
-    `roots` are the folders of the test sets, by name, that paths are relative to; a mistake has no
-    picture where its set has none or the file cannot be read. With
-    `explain` the picture is given a second time, in grey, with the map laid over it. What is
+    They come in the order of `find_mistakes`, with pictures of what the network saw: the image
+    after the `transforms` of the scoring protocol, shrunk to at most 160 pixels a side (PNG to 64
+    pixels, else JPEG). `roots` are the folders of the test sets, by name, that paths are relative
+    to; a mistake has no picture where its set has none or the file cannot be read.
+
+    With `explain` the picture is given a second time, in grey, with the map laid over it. What is
     explained is the middle of the image, at most 1024x1024 pixels, as more would need gigabytes;
     beyond it the second picture is darkened. So for a larger image the map is that of the verdict
     on its middle, which may differ from the verdict on the whole.
@@ -82,7 +83,7 @@ def gallery(
 
 
 def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
-    """The folders of test sets in `dataroot`, which may be one itself, or a manifest; {} for ""."""
+    """Return the folders of test sets in `dataroot`, which may be one itself, or a manifest."""
     if os.path.isfile(dataroot):
         return dict.fromkeys(testsets, os.path.dirname(dataroot))
     if os.path.isdir(dataroot) and label_folders(subfolders(dataroot)):
@@ -91,7 +92,7 @@ def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
 
 
 def _seen(folder: str, path: str, transforms: Sequence[Transform]) -> Pixels | None:
-    """What the network saw of an image; None where it cannot be read."""
+    """Return what the network saw of an image; None where it cannot be read."""
     try:
         image = open_image(os.path.join(folder, path))
     except UnreadableImage:
@@ -102,7 +103,7 @@ def _seen(folder: str, path: str, transforms: Sequence[Transform]) -> Pixels | N
 
 
 def _pictures(seen: Pixels, explain: Explain | None) -> tuple[bytes, bytes | None]:
-    """The picture, and the same with the map over it, encoded."""
+    """Return the picture, and the same with the map over it, encoded."""
     thumbnail = Image.fromarray(seen)
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     if explain is None:
@@ -119,7 +120,7 @@ def _pictures(seen: Pixels, explain: Explain | None) -> tuple[bytes, bytes | Non
 
 
 def _overlaid(image: Image.Image, heat: Heat, box: tuple[int, int, int, int]) -> Image.Image:
-    """`heat` over the part `box` (left, top, right, bottom) of `image`, the more opaque the
+    """Return `heat` over the part `box` (left, top, right, bottom) of `image`, the more opaque the
     stronger; what lies beyond the box is darkened. The image is grey, so colour is heat alone.
     """
     left, top, right, bottom = box

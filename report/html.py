@@ -51,8 +51,8 @@ def write_html(path: str, page: Page) -> None:
 
 
 def _data(page: Page) -> dict[str, Any]:
-    """What the script of the page works on: `sets` holds for each test set the paths, the labels
-    as a string of 0 and 1, and the logits by model, null where a model lacks the image.
+    """Return what the script of the page works on: `sets` holds for each test set the paths, the
+    labels as a string of 0 and 1, and the logits by model, null where a model lacks the image.
     """
     thresholds = {"0.5": 0.0, **page.thresholds}
     exact = [t for t in (page.threshold, *thresholds.values()) if math.isfinite(t)]
@@ -69,7 +69,7 @@ def _data(page: Page) -> dict[str, Any]:
 
 
 def _images(by_model: Sequence[Scores | None], thresholds: Iterable[float]) -> dict[str, Any]:
-    """One test set's images, those of all models together, in the order of their paths."""
+    """Return one test set's images, those of all models together, in the order of their paths."""
     present = [scores for scores in by_model if scores is not None]
     labels: dict[str, int] = {}
     for scores in reversed(present):  # the first model's label holds
@@ -92,7 +92,7 @@ def _images(by_model: Sequence[Scores | None], thresholds: Iterable[float]) -> d
 def _rounded(
     logits: npt.NDArray[np.float64], thresholds: Iterable[float]
 ) -> npt.NDArray[np.float64]:
-    """The logits with DIGITS decimals, each on the side of the thresholds where it was.
+    """Return logits with DIGITS decimals, each on the side of the thresholds where it was.
 
     Plain rounding may carry a logit over a threshold, and the page would then contradict the
     tables, which were made from all digits.
@@ -107,7 +107,7 @@ def _rounded(
 
 
 def _gallery(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
-    """The mistakes as the template walks them: model and test set, then the two directions."""
+    """Return the mistakes as the template walks them: model, test set, then both directions."""
     parts = []
     for (model, testset), group in itertools.groupby(mistakes, lambda m: (m.model, m.testset)):
         items = list(group)
@@ -122,7 +122,7 @@ def _data_uri(image: bytes) -> str:
 
 
 def _script_safe(value: Mapping[str, Any]) -> Markup:
-    """JSON that cannot end the script element it stands in, nor break a line of it."""
+    """Return JSON that cannot end the script element it stands in, nor break a line of it."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII only
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -130,5 +130,5 @@ def _script_safe(value: Mapping[str, Any]) -> Markup:
 
 
 def _readable(name: str) -> str:
-    """The name with undecodable bytes escaped, as the rest of the page shows them."""
+    """Return the name with undecodable bytes escaped, as the rest of the page shows them."""
     return name.encode("utf-8", "backslashreplace").decode()

@@ -130,7 +130,7 @@ def comparison_table(
 
 
 def markdown(text: Table) -> str:
-    """The table in Markdown."""
+    """Return the table in Markdown."""
     return table(text.headings, text.cells)
 
 

@@ -171,6 +171,6 @@ def save(state: TrainingState, folder: str, name: str) -> None:
 
 
 def gather_unreadable(progress: Progress) -> None:
-    """Every process knows what any has met; all must call this."""
+    """Let every process know what any has met; all must call this."""
     met = distributed.gather(progress.unreadable)
     progress.unreadable = sorted({path for paths in met for path in paths})

@@ -58,8 +58,9 @@ def build_datasets(
 
 
 def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:
-    """The optimiser, its schedule over `span` steps, the gradient scaler of fp16, and the average
-    of the weights, if asked for. Raises UsageError where the schedule ends before it begins.
+    """Return the optimizer, its schedule over `span` steps, the gradient scaler of fp16, and the
+    average of the weights, if asked for. Raises UsageError where the schedule ends before it
+    begins.
     """
     common: dict[str, Any] = {
         "lr": options.lr,
@@ -98,8 +99,8 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
 
 
 def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict[str, Any]]:
-    """The parameters that are trained: one group or, where the last layer has a rate of its own
-    (--head_lr), two.
+    """Return the parameters that are trained: one group or, where the last layer has a rate of its
+    own (--head_lr), two.
     """
     trained = [p for p in network.parameters() if p.requires_grad]
     if options.head_lr is None:
