@@ -24,8 +24,8 @@ from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
 from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
-from util.errors import WORKER_KILLED, WorkError, tells_of_killed_worker
-from util.interrupt import hear_no_more_of_workers
+from util.errors import WORKER_KILLED, WorkError, is_killed_worker
+from util.interrupt import ignore_worker_deaths
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Indices = npt.NDArray[np.int64]
@@ -155,8 +155,8 @@ def _reader(
         try:
             yield from loader
         except RuntimeError as error:
-            if tells_of_killed_worker(error):
-                hear_no_more_of_workers()
+            if is_killed_worker(error):
+                ignore_worker_deaths()
             raise
         except (ConnectionError, EOFError) as error:  # a worker was killed as it handed over
             if not num_workers or str(error).startswith("Caught"):  # raised in its own code
@@ -226,7 +226,7 @@ def _end_workers() -> None:
     the reader. multiprocessing would end them by SIGTERM, which they leave to the main process, and
     wait for ever.
     """
-    hear_no_more_of_workers()
+    ignore_worker_deaths()
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()
