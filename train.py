@@ -123,10 +123,10 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
-    images = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
+    described = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
     if options.dry_run:
         say(json.dumps(dataclasses.asdict(options), indent=1))
-        say(f"{images}; {num_steps} steps an epoch, at most {span} in all")
+        say(f"{described}; {num_steps} steps an epoch, at most {span} in all")
         return
 
     # -----------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
         write_history(folder, progress.rows())
     say(
-        f"{images}; {options.arch} from {options.init} on {device}, {options.precision};"
+        f"{described}; {options.arch} from {options.init} on {device}, {options.precision};"
         f" {num_steps} steps an epoch"
     )
     if resumed:

@@ -1,1 +1,1 @@
-"""What this code gains over the reference recipe, measured side by side."""
+"""Measure this code against the reference recipe, side by side."""

@@ -34,18 +34,21 @@ kept on a CPU (`networks/device.py`): a good part of the gain in training and sc
 
 
 def machine() -> list[str]:
-    """The machine and the versions, a line each."""
+    """Describe the machine and the versions: two Markdown list items."""
     model, flags = processor()
     found = [name for name in INSTRUCTIONS if name in flags]
-    told = ", ".join(f"{name} {version}" for name, version in versions(PACKAGES).items())
+    packages = ", ".join(f"{name} {version}" for name, version in versions(PACKAGES).items())
     return [
         f"- {model}, {os.cpu_count()} cores ({', '.join(found) or 'instruction sets unknown'})",
-        f"- {platform.system()}, Python {platform.python_version()}, {told}",
+        f"- {platform.system()}, Python {platform.python_version()}, {packages}",
     ]
 
 
 def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
-    """One benchmark in a process of its own: what it sets (threads, say) ends with it."""
+    """Run one benchmark in a process of its own, so that its settings (threads, say) end with it.
+
+    Raises WorkError where it fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "rows.json")
         command = [sys.executable, "-m", f"benchmarks.{name}", "--rounds", str(rounds)]
@@ -57,7 +60,7 @@ def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
 
 
 def document(rows: Sequence[Row], facts: Sequence[str]) -> str:
-    """The page: a table with a line per row, notes, and a section for each target not met."""
+    """Return the Markdown page: a table with a line per row, notes, a section per missed target."""
     lines = [
         INTRODUCTION,
         *facts,
@@ -79,7 +82,7 @@ def document(rows: Sequence[Row], facts: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Run all, and write the page as the command line says."""
+    """Run all benchmarks and write the page, as the command line says."""
     options = parse(BenchOptions)
     rows = [row for name in SCRIPTS for row in run_script(name, options.rounds, options.quick)]
     today = datetime.datetime.now(datetime.timezone.utc).date()

@@ -1,4 +1,4 @@
-"""Listing the training files, and a worker's memory: `python -m benchmarks.listing`."""
+"""Measure listing the training files, and a worker's memory: `python -m benchmarks.listing`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMAPS = "/proc/self/smaps_rollup"
 
 
 def make_skeleton(root: str, files: int) -> int:
-    """Empty files in CLASSES classes with two labels; returns how many."""
+    """Create about `files` empty files, in CLASSES classes with two labels; return how many."""
     each = files // (CLASSES * len(LABELS))
     for number in range(CLASSES):
         for label in LABELS:
@@ -39,13 +39,13 @@ def make_skeleton(root: str, files: int) -> int:
 
 
 def private_megabytes() -> float:
-    """The memory that belongs to this process alone."""
+    """Return the memory, in MB, that belongs to this process alone."""
     with open(SMAPS, encoding="ascii") as file:
         return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
 
 
 def growth(access: Callable[[int], object], count: int) -> float:
-    """Megabytes that a forked worker comes to own while it accesses every index once."""
+    """Return by how many MB a forked worker's memory grows while it accesses every index once."""
     receive, send = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")  # as PyTorch's workers on Linux
     worker = context.Process(target=_access_all, args=(access, count, send))
@@ -64,28 +64,28 @@ def _access_all(access: Callable[[int], object], count: int, send: Connection) -
 
 
 def memory_row(root: str, count: int, rounds: int) -> Row:
-    """What the reference's list of tuples grows a worker by, and what our array does."""
+    """Compare how much the reference's list of tuples and our array grow a worker's memory."""
     folders, samples = reference.listing(root).datasets, find_samples(root)
     tuples = [item for folder in folders for item in folder.samples]  # type: ignore[attr-defined]
-    for folder in folders:  # or each string would have two owners
+    for folder in folders:  # else each string has two owners
         folder.samples = folder.imgs = []  # type: ignore[attr-defined]
-    theirs, ours = [], []
+    theirs, ours = [], []  # MB
     for _ in range(rounds):
         theirs.append(growth(tuples.__getitem__, count))
         ours.append(growth(samples.path, count))
     ratios = [a / max(b, 0.1) for a, b in zip(theirs, ours, strict=True)]
     return Row(
-        f"memory that one worker's epoch over {count:,} files adds",
-        "MB",
-        statistics.median(theirs),
-        statistics.median(ours),
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        rounds,
-        f"at most {MAX_GROWTH:g} MB",
-        max(ours) <= MAX_GROWTH,
-        "ratio: growth there over growth here, below 0.1 MB taken as 0.1",
+        what=f"memory that one worker's epoch over {count:,} files adds",
+        unit="MB",
+        reference=statistics.median(theirs),
+        ours=statistics.median(ours),
+        ratio=statistics.median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        rounds=rounds,
+        target=f"at most {MAX_GROWTH:g} MB",
+        met=max(ours) <= MAX_GROWTH,
+        note="ratio: growth there over growth here, below 0.1 MB taken as 0.1",
     )
 
 
@@ -105,7 +105,7 @@ def main() -> None:
             "s",
             seconds[REFERENCE],
             seconds["ours"],
-            TARGET,
+            target=TARGET,
         )
         found = [explained(row, functools.partial(_details, root, row, ours), options.quick)]
         if os.path.exists(SMAPS):

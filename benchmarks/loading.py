@@ -1,4 +1,4 @@
-"""Training images per second and core: `python -m benchmarks.loading`."""
+"""Measure training images per second and core: `python -m benchmarks.loading`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TARGETS = {".png": 1.8, ".jpg": 3.0}
 
 
 def train_images(folder: str) -> TrainImages:
-    """Our data set, as train.py builds it for the paper's augmentation."""
+    """Build our data set, as train.py does for the paper's augmentation."""
     blur, jpeg = Blur(PROB, (0.0, 3.0)), Jpeg(PROB, (30, 100), ("cv2", "pil"))
     transforms = train_transform(256, 224, ("bilinear",), blur, jpeg, flip=True)
     return TrainImages(find_samples(folder), transforms, seed=0)
 
 
-def measure(folder: str, ending: str, count: int, rounds: int, quick: bool) -> Row:
-    """Both ways from files of one kind to tensors."""
+def measure(folder: str, ending: str, *, count: int, rounds: int, quick: bool) -> Row:
+    """Compare reading `count` files of one kind into tensors, by the reference and by ours."""
     folder = os.path.join(folder, ending[1:])
     paths = write_images(folder, crops(count, 256, 256), ending)
     load, dataset = reference.train_loader(PROB), train_images(folder)
@@ -54,7 +54,7 @@ def measure(folder: str, ending: str, count: int, rounds: int, quick: bool) -> R
         "images/s per core",
         seconds[REFERENCE],
         seconds["ours"],
-        TARGETS[ending],
+        target=TARGETS[ending],
         rate_of=count,
     )
     return explained(row, functools.partial(_details, ours, paths, row), quick)
@@ -68,13 +68,13 @@ def _details(ours: Callable[[], None], paths: list[str], row: Row) -> str:
         for path in paths:
             decode(path)  # type: ignore[operator]
         times[name] = 1e3 * (time.perf_counter() - start) / len(paths)
-    told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in times.items())
+    decoded = ", ".join(f"{name} {ms:.2f} ms" for name, ms in times.items())
     there, here = 1e3 / row.reference, 1e3 / row.ours
     pil, opencv = times.values()
     return (
         f"An image takes {there:.2f} ms there and {here:.2f} ms here; the target leaves"
         f" {there / TARGETS[os.path.splitext(paths[0])[1]]:.2f} ms. Decoding the file alone:"
-        f" {told}. With OpenCV's decoder an image would take about {here - pil + opencv:.2f} ms,"
+        f" {decoded}. With OpenCV's decoder an image would take about {here - pil + opencv:.2f} ms,"
         f" {there / (here - pil + opencv):.2f} x, and that is the limit of this step. It is not"
         " used: one decoder, the reference's, gives every file one meaning in training and in"
         " evaluation, odd and damaged files included (CMYK, 16 bit, EXIF, cut short). Ours, by"
@@ -89,7 +89,10 @@ def main() -> None:
     torch.set_num_threads(1)  # as torch does in workers
     count = 4 if options.quick else 240
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(folder, ending, count, options.rounds, options.quick) for ending in TARGETS]
+        rows = [
+            measure(folder, ending, count=count, rounds=options.rounds, quick=options.quick)
+            for ending in TARGETS
+        ]
     show(rows, options.json)
 
 

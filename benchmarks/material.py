@@ -1,5 +1,6 @@
-"""What the benchmarks run on: crops of the miniature benchmark's photographs, networks whose
-logits mean something.
+"""Make what the benchmarks run on: crops of photographs, and networks whose logits mean something.
+
+The photographs are the miniature benchmark's.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ REAL_AND_FAKE = tuple(LABELS)
 
 @functools.cache
 def photographs() -> list[Pixels]:
-    """The photographs that hold a square of 400, in the order of their names."""
+    """Return the photographs of at least 400x400 pixels, in the order of their names."""
     paths = sorted(glob.glob(os.path.join(PHOTOGRAPHS, "*.jpg")))
     return [image for image in map(open_image, paths) if min(image.shape[:2]) >= 400]
 
 
-def crops(count: int, height: int, width: int, seed: int = 0) -> list[Pixels]:
-    """`count` crops of real photographs, (height, width, 3), the same for the same seed."""
+def crops(count: int, height: int, width: int, *, seed: int = 0) -> list[Pixels]:
+    """Return `count` crops of photographs, (height, width, 3) uint8, the same for the same seed."""
     rng = np.random.default_rng((seed, height, width))
     found = []
     for number in range(count):
@@ -44,7 +45,7 @@ def crops(count: int, height: int, width: int, seed: int = 0) -> list[Pixels]:
 
 
 def write_images(folder: str, images: Sequence[Pixels], ending: str) -> list[str]:
-    """Write the images as real and fake ones in turn, ".png" or ".jpg" (of quality 95)."""
+    """Write images as real and fake in turn, as ".png" or ".jpg" (quality 95); return the paths."""
     paths = []
     for number, image in enumerate(images):
         path = os.path.join(folder, REAL_AND_FAKE[number % 2], f"{number:04}{ending}")
@@ -55,13 +56,14 @@ def write_images(folder: str, images: Sequence[Pixels], ending: str) -> list[str
 
 
 def labelled_images(count: int, size: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops, and each again with every second row darker, as a trace of upsampling, by so little
-    in some that it hardly shows. (count, 3, size, size) uint8; labels (count,) float32, 0 and 1 in
-    turn.
+    """Return crops, each followed by itself with every second row darker, as if upsampled.
+
+    By how much differs; in some it hardly shows. Images (count, 3, size, size) uint8; labels
+    (count,) float32, 0 and 1 in turn.
     """
     rng = np.random.default_rng((seed, size))
     images = []
-    for image in crops(count // 2, size, size, seed):
+    for image in crops(count // 2, size, size, seed=seed):
         traced = image.astype(int)
         traced[::2] -= rng.integers(1, 25)
         images += [image, traced.clip(0, 255).astype(np.uint8)]
@@ -69,9 +71,10 @@ def labelled_images(count: int, size: int, seed: int = 0) -> tuple[torch.Tensor,
     return pixels, torch.arange(count) % 2 * 1.0
 
 
-def trained_network(arch: str, steps: int, size: int = 64, batch: int = 32) -> nn.Module:
-    """The reference's network in evaluation mode after a short training on `labelled_images`: its
-    logits mean something, as those of random weights do not.
+def trained_network(arch: str, steps: int, *, size: int = 64, batch: int = 32) -> nn.Module:
+    """Return the reference's network after a short training on `labelled_images`.
+
+    It is in evaluation mode; its logits mean something, as those of random weights do not.
     """
     torch.manual_seed(0)
     network = create_network(arch).train()

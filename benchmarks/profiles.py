@@ -1,4 +1,4 @@
-"""Where the time of a call goes, as a Markdown table."""
+"""Profile a call: where its time goes, as a Markdown table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def python_profile(run: Callable[[], object], most: int = 8) -> str:
-    """The functions in which most of the time is spent, themselves, as cProfile counts it."""
+    """Return the `most` functions with the largest time of their own, by cProfile."""
     profile = cProfile.Profile()
     profile.runcall(run)
     found = pstats.Stats(profile).stats  # type: ignore[attr-defined]
@@ -26,7 +26,7 @@ def python_profile(run: Callable[[], object], most: int = 8) -> str:
 
 
 def torch_profile(run: Callable[[], object], most: int = 8) -> str:
-    """The operators in which most of the CPU's time is spent, themselves."""
+    """Return the `most` operators with the largest CPU time of their own, by torch's profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         run()
     events = profile.key_averages()

@@ -1,8 +1,9 @@
-"""The reference recipe, written afresh from its description (Wang et al. 2020, section 4.1, and the
-behaviour of the released code): what every benchmark is measured against.
+"""The reference recipe, which every benchmark is measured against.
 
-PIL decodes, SciPy blurs each channel in uint8, torchvision crops, flips and normalises each image
-in float; the network is torchvision's, in contiguous layout and fp32, and Adam is not fused.
+It is written afresh from its description (Wang et al. 2020, section 4.1, and the behaviour of the
+released code): PIL decodes, SciPy blurs each channel in uint8, torchvision crops, flips and
+normalizes each image in float; the network is torchvision's, in contiguous layout and fp32, and
+Adam is not fused.
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ def read(path: str) -> Image.Image:
 
 
 class Degrade:
-    """Blur, then JPEG, each with chance `prob`: sigma uniform over 0..3, quality over 30..100,
-    encoder OpenCV or PIL.
+    """Blur, then JPEG, each with chance `prob`.
+
+    Sigma is uniform over 0..3, quality over the integers 30..100, the encoder is OpenCV or PIL.
     """
 
     def __init__(self, prob: float) -> None:
         self.prob = prob
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the image, (height, width, 3), degraded or not."""
+        """Return the image, degraded or not."""
         pixels = np.array(image)
         if random.random() < self.prob:
             sigma = random.uniform(0.0, 3.0)
@@ -71,12 +73,12 @@ def _through_pil(pixels: Pixels, quality: int) -> Pixels:
 
 
 def to_network() -> list[Callable[..., torch.Tensor]]:
-    """The last steps of every transform: (3, height, width) float32, normalized."""
+    """Return the last transforms of each pipeline: to (3, height, width) float32, normalized."""
     return [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
 
 
 def train_loader(prob: float, load_size: int = 256, crop_size: int = 224) -> Loader:
-    """Path -> (3, crop_size, crop_size) float32, as in training."""
+    """Return a loader of training: path -> (3, crop_size, crop_size) float32."""
     transform = transforms.Compose(
         [
             transforms.Lambda(lambda image: functional.resize(image, load_size)),
@@ -90,26 +92,33 @@ def train_loader(prob: float, load_size: int = 256, crop_size: int = 224) -> Loa
 
 
 def whole_loader() -> Loader:
-    """Path -> (3, height, width) float32: the whole image, as in testing without a crop."""
+    """Return a loader of testing without a crop: path -> (3, height, width) float32."""
     transform = transforms.Compose(to_network())
     return lambda path: transform(read(path))
 
 
 def network(arch: str = "resnet50") -> nn.Module:
-    """Torchvision's network with one output, contiguous."""
+    """Build torchvision's network with one output, in contiguous layout."""
     model: nn.Module = torchvision.models.get_model(arch, weights=None, num_classes=1)
     return model
 
 
 def adam(model: nn.Module) -> torch.optim.Optimizer:
-    """The paper's optimiser as PyTorch builds it by default."""
+    """Build the paper's optimizer with PyTorch's defaults."""
     return torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.999))
 
 
 def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    images: torch.Tensor,
+    labels: torch.Tensor,
 ) -> float:
-    """One step on a batch that the workers normalized: (N, 3, H, W) float32; returns the loss."""
+    """Take a training step on normalized images (N, 3, H, W) float32; return the loss.
+
+    `labels` are (N,) float32, 0 or 1.
+    """
     loss = nn.functional.binary_cross_entropy_with_logits(model(images).squeeze(1), labels)
     optimizer.zero_grad()
     loss.backward()
@@ -119,11 +128,11 @@ def train_step(
 
 @torch.no_grad()
 def score_one_by_one(model: nn.Module, paths: Sequence[str]) -> list[float]:
-    """The logit of each whole image, a batch of one at a time."""
+    """Return the logit of each whole image, scored in batches of one."""
     load = whole_loader()
     return [float(model(load(path)[None])) for path in paths]
 
 
 def listing(root: str) -> ConcatDataset[object]:
-    """A data set per class folder, put in a row."""
+    """List a data set: an ImageFolder per class folder, concatenated."""
     return ConcatDataset([ImageFolder(os.path.join(root, c)) for c in sorted(os.listdir(root))])

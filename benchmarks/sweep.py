@@ -1,4 +1,4 @@
-"""Scoring centre crops: `python -m benchmarks.sweep`."""
+"""Measure scoring centre crops: `python -m benchmarks.sweep`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from options.parse import parse
 from util.errors import UsageError, run
 
 CPU = torch.device("cpu")
-FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, steps of training before
+FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, training steps beforehand
 # name -> (compiled, precision, target)
 SIDES = {
     "fp32": (False, "fp32", 1.5),
@@ -38,12 +38,12 @@ SIDES = {
 
 @torch.no_grad()
 def plain_logits(network: nn.Module, batches: list[torch.Tensor]) -> Logits:
-    """The reference's logits of normalized batches, which its workers make."""
+    """Return the reference's logits (N,) of normalized batches, as its workers make them."""
     return np.concatenate([network(batch).squeeze(1).numpy() for batch in batches])
 
 
 def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
-    """Ours of batches (N, 3, H, W) uint8, by way of evaluation/predict.py."""
+    """Return our logits (N,) of batches (N, 3, H, W) uint8, by evaluation/predict.py."""
     ends = np.cumsum([len(batch) for batch in batches])
     numbered = (
         (torch.arange(int(end) - len(batch), int(end)), batch)
@@ -55,7 +55,7 @@ def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
 def our_sides(
     network: nn.Module, batches: list[torch.Tensor]
 ) -> tuple[dict[str, Callable[[], Logits]], dict[str, float]]:
-    """Each of SIDES that this machine can run on `batches`; the seconds its first run took."""
+    """Return those of SIDES that this machine can run, and the seconds of their first run."""
     sides: dict[str, Callable[[], Logits]] = {}
     first: dict[str, float] = {}
     for name, (compiled, precision, _) in SIDES.items():
@@ -73,7 +73,7 @@ def our_sides(
 
 
 def closeness(plain: Logits, ours: Logits, labels: np.ndarray) -> str:
-    """How far our logits of the same images are from the plain network's."""
+    """Describe how far our logits of the same images are from the reference's."""
     shift = measure(labels, ours)["ap"] - measure(labels, plain)["ap"]
     return (
         f"largest difference of a logit {np.abs(ours - plain).max():.2g} (they span"
@@ -88,7 +88,7 @@ def main() -> None:
     arch, batch, size, steps = ("resnet18", 4, 64, 1) if options.quick else FULL
     network = trained_network(arch, steps)
     images, labels = labelled_images(4 * batch, size)
-    batches = list(images.split(batch))  # the first is timed; all tell how close the logits are
+    batches = list(images.split(batch))  # the first is timed; all are compared
     normalized = [normalize(images).contiguous() for images in batches]
     plain = plain_logits(network, normalized)
     timed = batches[:1]
@@ -108,7 +108,7 @@ def main() -> None:
             "images/s",
             seconds[REFERENCE],
             seconds[name],
-            target,
+            target=target,
             rate_of=batch,
             note=note,
         )

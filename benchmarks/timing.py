@@ -1,4 +1,4 @@
-"""Two or more sides timed in turns, and what follows from the times."""
+"""Time two or more sides in turns, and compare the times."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from util.files import atomic_write
 REFERENCE = "reference"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measurement, a row of the table."""
+    """One measurement: a row of the table."""
 
     what: str
     unit: str
@@ -33,9 +33,11 @@ class Row:
 
 
 def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side in each round. The sides take turns (A B C A B C ...), so that what
-    else the machine does falls on all of them. All but the side called "reference" keep freed
-    memory, as our scripts do; so each turn begins with a run that is not timed.
+    """Return the seconds of each side in each round.
+
+    The sides take turns (A B C A B C ...), so that other load on the machine falls on all of them.
+    All but the side called "reference" keep freed memory, as our scripts do; hence each turn begins
+    with a run that is not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
@@ -53,35 +55,37 @@ def compare(
     unit: str,
     reference: Sequence[float],
     ours: Sequence[float],
+    *,
     target: float,
     rate_of: float | None = None,
     note: str = "",
 ) -> Row:
-    """A row from the seconds of both sides, round by round; better is faster, `target` times.
+    """Return a row from the seconds of both sides by round; met where ours is `target` x faster.
 
-    With `rate_of`, the row shows that many things per second (images, say) instead of seconds.
+    With `rate_of`, the number of images in a run, say, the row shows images per second instead.
     """
     ratios = [a / b for a, b in zip(reference, ours, strict=True)]
     ratio = statistics.median(ratios)
     shown = [statistics.median(rate_of / s if rate_of else s for s in x) for x in (reference, ours)]
     return Row(
-        what,
-        unit,
-        shown[0],
-        shown[1],
-        ratio,
-        min(ratios),
-        max(ratios),
-        len(ratios),
-        f"{target:g} x",
-        ratio >= target,
-        note,
+        what=what,
+        unit=unit,
+        reference=shown[0],
+        ours=shown[1],
+        ratio=ratio,
+        low=min(ratios),
+        high=max(ratios),
+        rounds=len(ratios),
+        target=f"{target:g} x",
+        met=ratio >= target,
+        note=note,
     )
 
 
 def explained(row: Row, details: Callable[[], str], quick: bool) -> Row:
-    """`row`, with `details` (which take time to measure) where its target was not met; a `quick`
-    run's targets are not judged.
+    """Add `details`, which take time to measure, to a row whose target was not met.
+
+    In a `quick` run no target is judged.
     """
     if quick:
         return dataclasses.replace(row, met=None)
@@ -89,7 +93,7 @@ def explained(row: Row, details: Callable[[], str], quick: bool) -> Row:
 
 
 def show(rows: Sequence[Row], path: str) -> None:
-    """Print the rows, and write them into the JSON file `path`, if any."""
+    """Print the rows, and write them to the JSON file `path` unless it is ""."""
     for row in rows:
         print(
             f"{row.what}: reference {row.reference:.4g}, ours {row.ours:.4g} {row.unit};"
@@ -105,5 +109,5 @@ def show(rows: Sequence[Row], path: str) -> None:
 
 
 def verdict(row: Row) -> str:
-    """Whether the target was met, in a word."""
+    """Return in a word whether the target was met."""
     return "not judged" if row.met is None else "met" if row.met else "not met"

@@ -1,4 +1,4 @@
-"""A training step of ResNet-50: `python -m benchmarks.training_step`."""
+"""Measure a training step of ResNet-50: `python -m benchmarks.training_step`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ TARGETS = {"fp32": 1.5, "bf16": 3.0}
 CPU = torch.device("cpu")
 
 
-def our_step(arch: str, precision: str, images: torch.Tensor, labels: torch.Tensor) -> Callable:
-    """The step of train.py on one batch, (N, 3, H, W) uint8: what changes the time of it."""
+def our_step(
+    arch: str, precision: str, *, images: torch.Tensor, labels: torch.Tensor
+) -> Callable[[], float]:
+    """Return train.py's step on one batch, (N, 3, H, W) uint8: the parts that take time."""
     network = create_network(arch).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
 
@@ -51,10 +53,10 @@ def main() -> None:
             reference.train_step,
             network,
             reference.adam(network),
-            normalize(images).contiguous(),  # the workers did that
-            labels,
+            images=normalize(images).contiguous(),  # done by the workers
+            labels=labels,
         ),
-        **{name: our_step(arch, name, images, labels) for name in TARGETS},
+        **{name: our_step(arch, name, images=images, labels=labels) for name in TARGETS},
     }
     seconds = alternate(sides, options.rounds)
     rows = []
@@ -64,7 +66,7 @@ def main() -> None:
             "images/s",
             seconds[REFERENCE],
             seconds[name],
-            target,
+            target=target,
             rate_of=batch,
             note="the reference's in fp32" if name == "bf16" else "",
         )

@@ -1,4 +1,4 @@
-"""Scoring whole images of mixed sizes: `python -m benchmarks.whole_images`."""
+"""Measure scoring whole images of mixed sizes: `python -m benchmarks.whole_images`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TARGET = 1.3
 
 
 def main() -> None:
-    """Measure one image at a time against batches of one size, both reading in one process."""
+    """Measure one image at a time against batches of one size, both reading in this process."""
     options = parse(BenchmarkOptions)
     arch, each, steps = ("resnet18", 2, 1) if options.quick else ("resnet50", 12, 20)
     images = [image for height, width in SIZES for image in crops(each, height, width)]
@@ -60,7 +60,7 @@ def main() -> None:
             "images/s",
             seconds[REFERENCE],
             seconds["ours"],
-            TARGET,
+            target=TARGET,
             rate_of=len(paths),
             note=f"largest difference of a logit {furthest:.2g}",
         )

@@ -1,1 +1,1 @@
-"""From files to batches. Knows nothing of networks."""
+"""From files to batches; nothing here knows of networks."""

@@ -1,7 +1,7 @@
 """The paper's two augmentations: blur and JPEG, each with its own chance (Wang et al. 2020, 4.1).
 
-A step takes an image, (height, width, 3) uint8, and the random generator of that image; it draws
-from the generator alone, so that the same generator gives the same image.
+A transform takes an image, (H, W, 3) uint8, and that image's random generator. It draws from this
+generator alone, so that the same generator gives the same image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Transform = Callable[[Pixels, np.random.Generator], Pixels]
 
 @dataclass(frozen=True)
 class Blur:
-    """With chance `prob`, a Gaussian blur, its sigma uniform over `sigma` (a value or a range)."""
+    """Gaussian blur with chance `prob`; its sigma in pixels is uniform over `sigma`.
+
+    `sigma` is one value or a range; `method` is a key of BLUR_METHODS.
+    """
 
     prob: float
     sigma: tuple[float, ...]
@@ -37,10 +40,10 @@ class Blur:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """With chance `prob`, JPEG compression.
+    """JPEG compression with chance `prob`.
 
-    The quality is drawn from the integers of `quality` (one value or a range, both ends
-    included), the encoder from `methods`.
+    The quality is drawn from the integers of `quality` (one value, or a range with both ends
+    included), the encoder from `methods`, keys of JPEG_METHODS.
     """
 
     prob: float
@@ -57,8 +60,9 @@ class Jpeg:
 
 
 def blur_scipy(image: Pixels, sigma: float) -> Pixels:
-    """Blur each channel in uint8, which truncates after each of the two passes: the reference's
-    operation, bit for bit. It darkens by about one grey level.
+    """Blur each channel in uint8, as the reference does, bit for bit.
+
+    Each of the two passes truncates, which darkens the image by about one grey level.
     """
     blurred = np.empty_like(image)
     for channel in range(3):
@@ -67,8 +71,8 @@ def blur_scipy(image: Pixels, sigma: float) -> Pixels:
 
 
 def blur_cv2(image: Pixels, sigma: float) -> Pixels:
-    """Blur with the same kernel and reflected edges (dcba|abcd) as `blur_scipy`, but rounding."""
-    radius = int(4 * sigma + 0.5)  # as scipy cuts its kernel off
+    """Blur with the kernel and the reflected edges (dcba|abcd) of `blur_scipy`, but round."""
+    radius = int(4 * sigma + 0.5)  # where scipy truncates its kernel
     if radius == 0:
         return image
     size = 2 * radius + 1
@@ -76,13 +80,13 @@ def blur_cv2(image: Pixels, sigma: float) -> Pixels:
 
 
 def jpeg_cv2(image: Pixels, quality: int) -> Pixels:
-    """Compress and decode with OpenCV."""
+    """Compress with OpenCV and decode again."""
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1]
 
 
 def jpeg_pil(image: Pixels, quality: int) -> Pixels:
-    """Compress and decode with PIL."""
+    """Compress with PIL and decode again."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="jpeg", quality=quality)
     return np.asarray(Image.open(buffer))

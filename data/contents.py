@@ -1,4 +1,4 @@
-"""What tells that a file's bytes are those of an earlier time: their hash, or the file's state."""
+"""Recognize a file's bytes later on: by their hash, or by the file's state."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from data.images import UnreadableImage
 
 
 class FileState(NamedTuple):
-    """What the file system says of a file. All equal: the bytes are the same. The time of the last
-    change of state is what a restored modification time cannot fake.
+    """A file's state in the file system; two equal states mean the same bytes.
+
+    `changed` is compared because a modification time can be set back.
     """
 
     inode: int
     size: int  # bytes
-    modified: int  # nanoseconds since 1970
-    changed: int  # nanoseconds since 1970
+    modified: int  # mtime, nanoseconds since 1970
+    changed: int  # ctime, nanoseconds since 1970
 
 
 def file_state(path: str) -> FileState:
-    """Return the state of a file; raise UnreadableImage where it is missing."""
+    """Return the state of a file. Raises UnreadableImage where it is missing."""
     try:
         state = os.stat(path)
     except OSError as error:
@@ -36,7 +37,7 @@ def file_state(path: str) -> FileState:
 
 
 def content_hash(content: bytes) -> str:
-    """Return the hash of a file's bytes, 32 hexadecimal digits."""
+    """Return the BLAKE2b hash of a file's bytes, as 32 hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
@@ -44,10 +45,10 @@ MAX_RECORDED = 1 << 17  # images in a record, 8 bytes each
 
 
 class ContentRecord:
-    """Which images a network was trained on, by the hashes of their bytes; 1 MB at most.
+    """The images that a network was trained on, by the hashes of their bytes; 1 MB at most.
 
-    Of more images a sample is recorded: those whose hash is a multiple of `rate`, a power of two,
-    which is the same choice for whoever looks an image up.
+    Of more than MAX_RECORDED images a sample is recorded: those whose hash is a multiple of `rate`,
+    a power of two. A look-up makes the same choice.
     """
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
@@ -55,14 +56,14 @@ class ContentRecord:
         self.keys: set[int] = set(state["keys"].tolist()) if state else set()
 
     def add(self, contents: Iterable[str]) -> None:
-        """Record images by their `content_hash`."""
+        """Record images by their `content_hash`; halve the sample while it is too large."""
         self.keys.update(key for key in map(_key, contents) if key % self.rate == 0)
         while len(self.keys) > MAX_RECORDED:
             self.rate *= 2
             self.keys = {key for key in self.keys if key % self.rate == 0}
 
     def merge(self, other: ContentRecord) -> None:
-        """Record what `other` has recorded, too."""
+        """Add what `other` has recorded."""
         if other is self:
             return
         self.rate = max(self.rate, other.rate)
@@ -70,12 +71,12 @@ class ContentRecord:
         self.add(())
 
     def look_up(self, contents: Sequence[str]) -> tuple[int, int]:
-        """Return how many of the images are recorded, and of how many the record can tell."""
+        """Return how many of the images are recorded, and how many fall into the sample at all."""
         keys = [key for key in map(_key, contents) if key % self.rate == 0]
         return sum(key in self.keys for key in keys), len(keys)
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of it: plain values and a sorted int64 tensor."""
+        """Return the record for a checkpoint: plain values and a sorted int64 tensor."""
         return {"rate": self.rate, "keys": torch.from_numpy(np.array(sorted(self.keys), np.int64))}
 
 

@@ -1,8 +1,8 @@
-"""Images as torch datasets. What is drawn for an image depends on nothing but the seed, the epoch
-and the image, so neither the number of workers nor the order of loading changes a pixel.
+"""Images as torch datasets, with random draws that depend only on the seed, epoch and image.
 
-A file that cannot be read comes back as the UnreadableImage itself, not raised: raised in a worker
-process, it would reach the main one wrapped in a traceback's text (data/loaders.py raises it).
+So neither the number of workers nor the order of loading changes a pixel. An unreadable file is
+returned as an UnreadableImage, not raised: raised in a worker process, it would reach the main one
+wrapped in the text of a traceback (data/loaders.py raises it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from data.order import Order
 from data.samples import Samples
 from options.machine import MAX_PIXELS
 
-MAX_TRIES = 5  # images in a row that cannot be read: then it is no accident
+MAX_TRIES = 5  # unreadable images in a row before giving up: then it is no accident
 
 
 class TrainItem(NamedTuple):
@@ -31,35 +31,35 @@ class TrainItem(NamedTuple):
 
     pixels: torch.Tensor  # (3, height, width) uint8
     label: int
-    number: int  # which image it is
+    sample: int  # index of the image in the samples
     content: str  # `content_hash` of its bytes
-    unreadable: list[UnreadableImage]  # those that it stands in for
+    unreadable: list[UnreadableImage]  # the images that this one replaces
 
 
 class TrainImages(Dataset[TrainItem | UnreadableImage]):
-    """Image `(epoch, index)`: new draws in each epoch.
+    """Training images by key (epoch, index), with new draws in each epoch.
 
-    The two images of a pair (`pairs`, (N, 2) indices) get the same draws, those of the first: the
-    same crop, blur and compression, so that nothing but the generator tells them apart. Where an
-    image cannot be read, another of its label is drawn in its place; it is told in the item.
+    Both images of a pair (`pairs`, (N, 2) indices) get the draws of the first: the same crop, blur
+    and compression, so that nothing but the generator tells them apart. An unreadable image is
+    replaced by another of its label, drawn at random, and listed in the item.
     """
 
     def __init__(
         self,
         samples: Samples,
-        transform: list[Transform],
+        transforms: list[Transform],
         seed: int,
         pairs: Order | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        self.samples, self.transform, self.seed = samples, transform, seed
+        self.samples, self.transforms, self.seed = samples, transforms, seed
         self.max_pixels = max_pixels
         self.draws_of = np.arange(len(samples.paths))
         if pairs is not None:
             self.draws_of[pairs[:, 1]] = pairs[:, 0]
 
     def __getitem__(self, key: tuple[int, int]) -> TrainItem | UnreadableImage:
-        """Return the image, or the last error where several others could not be read either."""
+        """Return the image; the last error where MAX_TRIES in a row could not be read."""
         epoch, index = key
         draws = (self.seed, epoch, int(self.draws_of[index]))
         unreadable: list[UnreadableImage] = []
@@ -73,23 +73,23 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
                 unreadable.append(error)
                 if len(unreadable) == MAX_TRIES:
                     return error
-                chosen = self._another(epoch, index, len(unreadable))
+                chosen = self._replacement(epoch, index, len(unreadable))
                 continue
-            pixels = apply(self.transform, image, draws)
+            pixels = apply(self.transforms, image, draws)
             label = int(self.samples.labels[index])
             return TrainItem(pixels, label, chosen, content_hash(content), unreadable)
 
-    def _another(self, epoch: int, index: int, attempt: int) -> int:
-        """Some image of the same label; drawn apart, so that no other draw of the run changes."""
+    def _replacement(self, epoch: int, index: int, attempt: int) -> int:
+        """Draw an image of the same label, by a generator of its own: no other draw changes."""
         rng = np.random.default_rng((self.seed, epoch, index, attempt))
         labels = self.samples.labels
         return int(rng.choice(np.flatnonzero(labels == labels[index])))
 
 
 class Seen(NamedTuple):
-    """What a file was when it was read."""
+    """A file as it was when it was read."""
 
-    state: FileState  # before it was read: where it changed meanwhile, it will not be this again
+    state: FileState  # taken before reading: a change during reading makes it differ afterwards
     content: str  # `content_hash` of its bytes
     height: int
     width: int
@@ -98,16 +98,16 @@ class Seen(NamedTuple):
 class EvalItem(NamedTuple):
     """One image in some of its variants."""
 
-    sample: int  # which image it is
+    sample: int  # index of the image in the samples
     seen: Seen
-    images: list[tuple[int, torch.Tensor]]  # numbers, and (3, height, width) uint8 each
+    images: list[tuple[int, torch.Tensor]]  # (number, (3, height, width) uint8) per variant
 
 
 class EvalImages(Dataset[EvalItem | UnreadableImage]):
-    """Image `index` in each of `variants` (lists of transforms), decoded once for all of a key.
+    """Evaluation images, each in several `variants` (lists of transforms), decoded once per key.
 
-    Variant v of image i has the number i * len(variants) + v. The draws are the same every time,
-    from the seed and the image's path.
+    Variant v of image i has the number i * len(variants) + v. The draws depend on the seed and the
+    image's path, so they are the same every time.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         self.max_pixels = max_pixels
 
     def __getitem__(self, key: tuple[int, int, int]) -> EvalItem | UnreadableImage:
-        """Return image `index` in the variants first..last-1, of a key (index, first, last)."""
+        """Return image `index` in its variants first..last-1, for the key (index, first, last)."""
         index, first, last = key
         path = self.samples.path(index)
         digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
@@ -145,9 +145,9 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
 def apply(transforms: list[Transform], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:
     """Apply `transforms` in order and return the image as (3, height, width) uint8.
 
-    Each transform has its own random generator, from `draws` (seed, epoch and image, say), the name
-    of its class and how many of that class came before it: a transform that is added, or draws more
-    numbers than before, changes no other transform's draws.
+    Each transform has its own random generator, seeded by `draws` (seed, epoch and image, say), its
+    class's name and how many of that class come before it: a transform that is added, or that draws
+    more numbers than before, changes no other transform's draws.
     """
     before: Counter[str] = Counter()
     for transform in transforms:

@@ -1,4 +1,4 @@
-"""Resizing, cropping and mirroring: transforms as in data/augment.py."""
+"""Resize, crop and mirror: transforms as in data/augment.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Resize:
     methods: tuple[str, ...] = ("bilinear",)
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the resized image; one whose short side fits comes back untouched."""
+        """Return the resized image, untouched where its short side has this size already."""
         height, width = image.shape[:2]
         method = self.methods[rng.integers(len(self.methods))]
         if min(height, width) == self.size:
@@ -42,7 +42,7 @@ class Rescale:
     factor: float
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the resized image (bilinear, over as many pixels as shrinking merges)."""
+        """Return the resized image (bilinear, antialiased)."""
         height, width = (max(1, round(side * self.factor)) for side in image.shape[:2])
         resized = Image.fromarray(image).resize((width, height), INTERPOLATIONS["bilinear"])
         return np.asarray(resized)
@@ -50,12 +50,12 @@ class Rescale:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """A square of `size` pixels from anywhere in the image."""
+    """A square of `size` pixels from a random place in the image."""
 
     size: int
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the square; the image must be at least that large."""
+        """Return the square. Raises ValueError where the image is smaller."""
         top = rng.integers(image.shape[0] - self.size, endpoint=True)
         left = rng.integers(image.shape[1] - self.size, endpoint=True)
         return image[top : top + self.size, left : left + self.size]
@@ -63,12 +63,12 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class CentreCrop:
-    """The square of `size` pixels in the middle, with zeros around where the image is smaller."""
+    """The square of `size` pixels in the middle, padded with zeros where the image is smaller."""
 
     size: int
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the square. Odd remainders go where torchvision puts them."""
+        """Return the square, placed and padded as torchvision's CenterCrop does."""
         image = _padded(image, self.size)
         top, left = (round((side - self.size) / 2) for side in image.shape[:2])
         return image[top : top + self.size, left : left + self.size]

@@ -1,4 +1,4 @@
-"""The share of a data set without splits that training holds out for validation."""
+"""Hold out a share of a data set without splits for validation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from util.errors import UsageError
 
 
 def held_out(samples: Samples, fraction: float) -> npt.NDArray[np.bool_]:
-    """(N,) whether an image is in the share `fraction` that is held out for validation: by a hash
-    of its name without ending, the same on every machine and in every folder.
+    """Return (N,) bool: whether each image is in the share `fraction` held out for validation.
+
+    Decided by a hash of the file's name without ending: the same on every machine, in any folder.
     """
     names = [os.path.splitext(os.path.basename(path))[0] for path in samples.paths.tolist()]
     draws = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
@@ -22,7 +23,10 @@ def held_out(samples: Samples, fraction: float) -> npt.NDArray[np.bool_]:
 
 
 def hold_out(samples: Samples, fraction: float) -> tuple[Samples, Samples]:
-    """All images but those `held_out`, and these; images of one name stay together."""
+    """Return all images but those `held_out`, and these; images of one name stay together.
+
+    Raises UsageError where a label is missing in either part.
+    """
     is_out = held_out(samples, fraction)
     parts = samples.take(np.flatnonzero(~is_out)), samples.take(np.flatnonzero(is_out))
     for part in parts:
@@ -30,8 +34,11 @@ def hold_out(samples: Samples, fraction: float) -> tuple[Samples, Samples]:
     return parts
 
 
-def part_of(samples: Samples, split: str, fraction: float, name: str) -> Samples:
-    """What training takes (the split train) or holds out (val)."""
+def part_of(samples: Samples, split: str, fraction: float, *, name: str) -> Samples:
+    """Return the images that training takes (`split` "train") or holds out ("val").
+
+    Raises UsageError that names the data set `name` where there are none.
+    """
     chosen = np.flatnonzero(held_out(samples, fraction) == (split == SPLITS[1]))
     if not chosen.size:
         raise UsageError(f"--split {split}: --val_fraction {fraction:g} leaves no image of {name}")
@@ -39,7 +46,7 @@ def part_of(samples: Samples, split: str, fraction: float, name: str) -> Samples
 
 
 def require_both_labels(samples: Samples, where: str) -> None:
-    """Raise UsageError, which begins with `where`, if the images of a label are missing."""
+    """Raise UsageError that begins with `where` if there are no images of a label."""
     for label, name in enumerate(("real", "fake")):
         if not (samples.labels == label).any():
             raise UsageError(f"{where}: no {name} images among them")

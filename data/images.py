@@ -1,4 +1,4 @@
-"""The one place where an image file is opened."""
+"""Open and decode image files; nothing else in the project opens one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
 Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
-_JPEG = ("JPEG", "MPO")  # MPO: JPEGs of cameras, with a preview
-# The endings that are read, and what PIL may call their content.
+_JPEG = ("JPEG", "MPO")  # MPO: a camera's JPEG with a preview
+# Endings that count as images, and PIL's names for the formats they may hold.
 FORMATS: dict[str, tuple[str, ...]] = {
     ".png": ("PNG",),
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), _JPEG),
@@ -32,10 +32,10 @@ FORMATS: dict[str, tuple[str, ...]] = {
     ".tiff": ("TIFF",),
     ".ppm": ("PPM",),
 }
-# What a file may be, whatever its name ends in; PIL's other decoders (EPS starts a program) stay
-# out of reach of what comes from the web.
+# Formats that are decoded, whatever a file's ending. PIL's other decoders (EPS starts a program)
+# never see a file: it may come from the web.
 DECODERS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
-INSTALL = {}  # endings that could be read, and what they want
+INSTALL = {}  # ending -> what to install so that it can be read
 if "avif" in features.modules and features.check("avif"):
     FORMATS[".avif"] = ("AVIF",)
     DECODERS.append("AVIF")
@@ -48,16 +48,16 @@ if importlib.util.find_spec("pillow_heif"):
 else:
     INSTALL |= dict.fromkeys((".heic", ".heif"), "HEIC wants pip install pillow-heif")
 ENDINGS = tuple(FORMATS)
-MAX_BYTES = 1 << 32  # of a file: BMP and TIFF can't have more
-Image.MAX_IMAGE_PIXELS = None  # it is checked below, before anything is decoded
-warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; errors are told
+MAX_BYTES = 1 << 32  # of a file: the limit of BMP and TIFF
+Image.MAX_IMAGE_PIXELS = None  # `decode` checks the size, before decoding
+warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; errors do
 
 
 class UnreadableImage(WorkError):
-    """An image file that cannot be decoded; as text, its path and the reason."""
+    """An image file that cannot be read or decoded; its text is the path and the reason."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)  # both, so that it can be pickled on its way from a worker
+        super().__init__(path, reason)  # both, so that it can be pickled in a worker
         self.path, self.reason = path, reason
 
     def __str__(self) -> str:
@@ -65,29 +65,31 @@ class UnreadableImage(WorkError):
 
 
 def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read and decode an image file: see `read_file` and `decode`."""
+    """Read and decode an image file into (H, W, 3) uint8; see `read_file` and `decode`."""
     return decode(read_file(path), path, max_pixels)
 
 
 def read_file(path: str) -> bytes:
-    """Read a file. Raises UnreadableImage where it is missing or no regular file: a pipe would
-    wait for ever, and a device may never end.
+    """Return the content of a file.
+
+    Raises UnreadableImage where it is missing, larger than MAX_BYTES, or no regular file: reading a
+    pipe may block for ever, and a device may never end.
     """
     with _opened(path) as file:
         return file.read()
 
 
 def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Decode an image file's content into RGB, (height, width, 3), 0..255; `path` is for errors.
+    """Decode an image file's content into RGB, (H, W, 3), 0..255; `path` is for errors.
 
-    As PIL's `.convert("RGB")`, which is what the reference does: grey and palette images become
-    RGB, CMYK is converted, an alpha channel is dropped (not blended), the first frame of an
-    animation is taken, and an EXIF rotation is *not* applied: the detector looks for traces in
-    the pixel grid as it was stored. One difference: 16-bit grey is scaled to 8 bits, where PIL
-    would clip it to white. Raises UnreadableImage for files that are damaged, cut short, or that
-    claim more than `max_pixels` pixels: decompression bombs.
+    Like PIL's `.convert("RGB")`, which the reference uses: grey and palette images become RGB, CMYK
+    is converted, an alpha channel is dropped (not blended), the first frame of an animation is
+    taken, and an EXIF rotation is *not* applied: the detector looks for traces in the pixel grid as
+    it was stored. One difference: 16-bit grey is scaled to 8 bits, where PIL clips it to white.
+    Raises UnreadableImage for files that are damaged, cut short, of floating-point values, or that
+    claim more than `max_pixels` pixels (decompression bombs).
     """
-    with _told(path), Image.open(io.BytesIO(content), formats=DECODERS) as image:
+    with _as_unreadable(path), Image.open(io.BytesIO(content), formats=DECODERS) as image:
         if image.width * image.height > max_pixels:
             raise UnreadableImage(
                 path,
@@ -96,7 +98,7 @@ def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
             )
         if image.mode == "F":
             raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
-        if image.mode.startswith("I"):  # 16-bit grey: "I;16" and its kin, "I" in older PIL
+        if image.mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B", ..., "I" in older PIL
             grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
             return np.repeat(grey[..., np.newaxis], 3, axis=2)
         return np.asarray(image.convert("RGB"))
@@ -104,12 +106,14 @@ def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
-    """A regular file, open to be read. It is looked at again when it is open, and opening waits for
-    nobody: what is put in its place in between hangs nothing.
+    """Open a regular file for reading.
+
+    It is checked before and after opening, which does not block: replacing it in between, by a
+    pipe say, cannot hang this process.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with _told(path), contextlib.ExitStack() as closing:
-        _require_regular(path, os.stat(path))  # first: to open a device may do something
+    with _as_unreadable(path), contextlib.ExitStack() as closing:
+        _require_regular(path, os.stat(path))  # first: opening a device may have effects
         descriptor = os.open(path, flags)
         closing.callback(os.close, descriptor)
         _require_regular(path, os.fstat(descriptor))
@@ -124,39 +128,41 @@ def _require_regular(path: str, state: os.stat_result) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Turn whatever is raised into an UnreadableImage that says why."""
+def _as_unreadable(path: str) -> Iterator[None]:
+    """Turn any exception in the block into an UnreadableImage of `path` that says why."""
     try:
         yield
     except UnreadableImage:
         raise
-    except Exception as error:  # PIL's decoders raise nearly every kind of exception
+    except Exception as error:  # PIL's decoders raise nearly every type
         reason: object = error
-        if isinstance(error, UnidentifiedImageError):  # which names a buffer in memory
+        if isinstance(error, UnidentifiedImageError):  # its text names a memory buffer
             reason = "cannot identify image file"
             hint = INSTALL.get(os.path.splitext(path)[1].lower())
             reason += f"; {hint}" if hint else ""
-        elif isinstance(error, OSError) and error.strerror:  # without the path once more
+        elif isinstance(error, OSError) and error.strerror:  # omit its path: it comes first
             reason = error.strerror
         raise UnreadableImage(path, f"cannot be read as an image ({reason})") from error
 
 
 class Header(NamedTuple):
-    """What the head of an image file tells, without decoding its pixels."""
+    """What an image file's header says, read without decoding the pixels."""
 
-    format: str  # by the content, whatever the name ends in: "PNG", "JPEG", "BMP", ...
+    format: str  # by content, not by ending: "PNG", "JPEG", "BMP", ...
     mode: str  # PIL's: "RGB", "L", "P", ...
     height: int
     width: int
-    bits: int  # per channel as stored: 1, 8, 16 or 32 (a palette's colours have 8)
-    quantization: tuple[tuple[int, ...], ...]  # of JPEG: its tables of 64, in PIL's order, else ()
-    sampling: str  # of JPEG: "4:4:4", "4:2:2", "4:2:0" or "other" (grey, too), else ""
-    has_exif: bool  # an EXIF block in JPEG, PNG or WebP
+    bits: int  # per channel as stored: 1, 8, 16 or 32 (palette colours: 8)
+    quantization: tuple[tuple[int, ...], ...]  # JPEG: tables of 64, in PIL's order; else ()
+    sampling: str  # JPEG: "4:4:4", "4:2:2", "4:2:0" or "other" (grey, too); else ""
+    has_exif: bool  # has an EXIF block (JPEG, PNG, WebP)
 
 
 def read_header(path: str) -> Header:
-    """Read the head of an image file. Raises UnreadableImage where there is none to read, or no
-    regular file; one that is cut short or damaged further on passes.
+    """Return the header of an image file.
+
+    Raises UnreadableImage where it cannot be read, or the file is no regular one. Pixels that are
+    damaged or cut short pass unnoticed.
     """
     with _opened(path) as file, Image.open(file, formats=DECODERS) as image:
         tables = getattr(image, "quantization", None) or {}
@@ -174,15 +180,15 @@ def read_header(path: str) -> Header:
 
 def _bits(image: Image.Image) -> int:
     tiles = getattr(image, "tile", None)
-    layout = tiles[0][3] if tiles else ""  # as stored: PIL turns 16 bits of RGB into 8
+    layout = tiles[0][3] if tiles else ""  # as stored: PIL reads 16-bit RGB as 8-bit
     stored = str(layout[0] if isinstance(layout, tuple) and layout else layout)
-    if ";16" in image.mode or (";16" in stored and stored != "BGR;16"):  # BMP's 5, 6 and 5 bits
+    if ";16" in image.mode or (";16" in stored and stored != "BGR;16"):  # BMP: 5, 6 and 5 bits
         return 16
     return {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
 
 
 def _sampling(image: Image.Image) -> str:
-    layers = getattr(image, "layer", None)  # of JPEG: (component, across, down, table) each
+    layers = getattr(image, "layer", None)  # JPEG: (component, across, down, table) each
     if not layers:
         return ""
     factors = tuple(tuple(layer[1:3]) for layer in layers)
@@ -192,9 +198,9 @@ def _sampling(image: Image.Image) -> str:
 
 
 def image_size(path: str) -> tuple[int, int]:
-    """(height, width) as the file's header says; (0, 0) where it cannot be read."""
+    """Return (height, width) from the file's header; (0, 0) where it cannot be read."""
     try:
         header = read_header(path)
-    except UnreadableImage:  # decoding it will tell the reason
+    except UnreadableImage:  # decoding it will raise the reason
         return 0, 0
     return header.height, header.width

@@ -1,4 +1,4 @@
-"""Worker processes that read images, and how images become batches."""
+"""Read images in worker processes and collate them into batches."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
 from data.images import UnreadableImage, image_size
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
-from util.errors import WORKER_KILLED, WorkError, tells_of_killed_worker
-from util.interrupt import hear_no_more_of_workers
+from util.errors import WORKER_KILLED, WorkError, is_killed_worker
+from util.interrupt import ignore_worker_deaths
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Indices = npt.NDArray[np.int64]
 
 
 class TrainBatch(NamedTuple):
-    """What one training step gets."""
+    """The batch of one training step."""
 
     images: torch.Tensor  # (N, 3, crop, crop) uint8
     targets: torch.Tensor  # (N,) int64
-    indices: list[int]  # which images these are
-    contents: list[str]  # the hash of each one's bytes
-    unreadable: list[UnreadableImage]  # those that others stand in for
+    indices: list[int]  # of the images, in the samples
+    contents: list[str]  # `content_hash` of each file
+    unreadable: list[UnreadableImage]  # the images that others replace
 
 
 def raise_error(error: UnreadableImage) -> None:
-    """What happens to an image that cannot be read, unless a caller knows better."""
+    """Raise the error of an unreadable image: what readers do by default."""
     raise error
 
 
 def train_reader(
     dataset: TrainImages, num_workers: int, pin_memory: bool
 ) -> Callable[[EpochBatches], Iterator[TrainBatch]]:
-    """What yields an epoch's batches in order, by workers that live from one epoch to the next; it
-    raises UnreadableImage where no other image can stand in.
+    """Return a callable that iterates over the batches of an epoch's plan, in order.
+
+    Workers stay alive between calls. The iterator raises UnreadableImage where an image is
+    unreadable and so are its replacements.
     """
-    read = _reader(dataset, num_workers, pin_memory, _stacked)
+    read = _reader(dataset, _collate_train, num_workers, pin_memory)
 
     def batches(plan: EpochBatches) -> Iterator[TrainBatch]:
         for batch in read(plan):
@@ -76,21 +78,23 @@ def eval_reader(
     by_size: bool = False,
     max_pixels: int | None = None,
 ) -> Callable[[Indices], Iterator[Batch]]:
-    """Return a function that reads this rank's share of some images, given by their indices.
+    """Return a callable that iterates over this rank's share of the images at some indices.
 
     It yields batches: numbers (N,), as EvalImages counts them, and images of one size
-    (N, 3, H, W) uint8. Workers stay alive between calls. Nothing is padded, or repeated to make
-    shares equal. A batch holds at most `batch_size` images over all processes, and `max_pixels`
-    pixels (None: any number), but at least one image; so does what a worker has in hand. Whole
-    images want `by_size`: those of one size, by their headers, are read together, the largest
-    first; all else comes in order. An image that cannot be read goes to `on_error`, and is left out
-    where that returns; of each that was, `on_read` is told, once for each of its batches.
+    (N, 3, H, W) uint8. Workers stay alive between calls. Shares are neither padded nor made equal
+    by repeating images. A batch holds at most `batch_size` images over all processes, and at most
+    `max_pixels` pixels (None: no limit), but at least one image; so does a worker at a time.
+
+    Without `by_size` images come in order. With it, which whole images need, those of one size (by
+    their headers) are read together, the largest first. An unreadable image goes to `on_error`, and
+    is left out where that returns. `on_read` gets the index and `Seen` of each image that was read,
+    once for each of its batches.
     """
     own_size = max(batch_size // world_size, 1)
-    most_images = max(own_size // len(dataset.variants), 1)  # each becomes that many
+    most_images = max(own_size // len(dataset.variants), 1)  # each has that many variants
     most_pixels = max_pixels or sys.maxsize
-    together = functools.partial(_by_size, most_images=own_size, most_pixels=most_pixels)
-    read = _reader(dataset, num_workers, pin_memory, together)
+    collate = functools.partial(_collate_eval, most_images=own_size, most_pixels=most_pixels)
+    read = _reader(dataset, collate, num_workers, pin_memory)
 
     def plan(indices: Indices) -> list[list[tuple[int, int, int]]]:
         every = len(dataset.variants)
@@ -98,12 +102,14 @@ def eval_reader(
             parts = [indices[i : i + most_images] for i in range(0, len(indices), most_images)]
             return [[(int(index), 0, every) for index in part] for part in parts]
         sizes = image_sizes(dataset.samples.take(indices), "sizes")
-        batches = batches_by_size(indices, sizes, most_images, most_pixels // every)
+        batches = batches_by_size(
+            indices, sizes, most_images=most_images, most_pixels=most_pixels // every
+        )
         area_of = dict(zip(indices.tolist(), sizes.prod(axis=1).tolist(), strict=True))
         keys = []
         for batch in batches:
-            # one large image is decoded again for every few of its variants: all at once are
-            # gigabytes
+            # A large image is decoded again for every few of its variants: all of them at once
+            # may take gigabytes.
             step = max(1, min(every, most_pixels // max(1, area_of[batch[0]])))
             firsts = range(0, every, step)
             keys += [[(i, first, min(first + step, every)) for i in batch] for first in firsts]
@@ -113,15 +119,15 @@ def eval_reader(
         for errors, seen, found in read(plan(indices[rank::world_size])):
             for error in errors:
                 on_error(error)
-            for index, its in seen if on_read else ():
-                on_read(index, its)  # type: ignore[misc]
+            for index, file in seen if on_read else ():
+                on_read(index, file)  # type: ignore[misc]
             yield from found
 
     return batches
 
 
 def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
-    """(N, 2) heights and widths, from the files' headers; (0, 0) for a file that has none."""
+    """Return (N, 2) heights and widths from the files' headers; (0, 0) for an unreadable one."""
     paths = [samples.path(index) for index in range(len(samples.paths))]
     with ThreadPoolExecutor(16) as pool:
         sizes = pool.map(image_size, paths)
@@ -131,12 +137,15 @@ def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
 
 def _reader(
     dataset: Any,  # noqa: ANN401
+    collate: Callable[[list[Any]], Any],
     num_workers: int,
     pin_memory: bool,
-    collate: Callable[[list[Any]], Any],
 ) -> Callable[[Iterable[list[Any]]], Iterator[Any]]:
-    """What reads the batches of a plan (lists of keys), one plan after another, two batches ahead
-    in each worker. The workers are started at the first, and end with what is returned.
+    """Return a callable that iterates over the collated batches of a plan (lists of keys).
+
+    Workers start at the first call, read two batches ahead, serve one plan after another, and end
+    with the returned callable. The iterator raises WorkError where a worker was killed as it handed
+    over a batch.
     """
     plan = _Plan([])
     loader: DataLoader[Any] = DataLoader(
@@ -147,7 +156,7 @@ def _reader(
         pin_memory=pin_memory,
         collate_fn=collate,
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # else torch's own is advanced, and a resumed run differs
+        generator=torch.Generator(),  # else torch's default one advances, and a resumed run differs
     )
 
     def read(batches: Iterable[list[Any]]) -> Iterator[Any]:
@@ -155,11 +164,11 @@ def _reader(
         try:
             yield from loader
         except RuntimeError as error:
-            if tells_of_killed_worker(error):
-                hear_no_more_of_workers()
+            if is_killed_worker(error):
+                ignore_worker_deaths()
             raise
-        except (ConnectionError, EOFError) as error:  # a worker was killed as it handed over
-            if not num_workers or str(error).startswith("Caught"):  # raised in its own code
+        except (ConnectionError, EOFError) as error:  # a worker was killed while handing over
+            if not num_workers or str(error).startswith("Caught"):  # raised by its own code
                 raise
             raise WorkError(WORKER_KILLED) from error
 
@@ -167,7 +176,7 @@ def _reader(
 
 
 class _Plan(Sampler[list[Any]]):
-    """What torch's loader, which lives on, reads next."""
+    """The batches that torch's loader, which lives on between plans, reads next."""
 
     def __init__(self, batches: Iterable[list[Any]]) -> None:
         self.batches = batches
@@ -176,7 +185,8 @@ class _Plan(Sampler[list[Any]]):
         return iter(self.batches)
 
 
-def _stacked(items: list[TrainItem | UnreadableImage]) -> TrainBatch | UnreadableImage:
+def _collate_train(items: list[TrainItem | UnreadableImage]) -> TrainBatch | UnreadableImage:
+    """Stack the items into a batch, or return the error of the first unreadable one."""
     for item in items:
         if isinstance(item, UnreadableImage):
             return item
@@ -190,10 +200,10 @@ def _stacked(items: list[TrainItem | UnreadableImage]) -> TrainBatch | Unreadabl
     )
 
 
-def _by_size(
+def _collate_eval(
     items: list[EvalItem | UnreadableImage], most_images: int, most_pixels: int
 ) -> tuple[list[UnreadableImage], list[tuple[int, Seen]], list[Batch]]:
-    """Images differ in size, whole ones and rescaled ones: those of one size make batches."""
+    """Return errors, what was read, and a batch for each few images of one size."""
     errors: list[UnreadableImage] = []
     seen: list[tuple[int, Seen]] = []
     groups: dict[torch.Size, list[tuple[int, torch.Tensor]]] = {}
@@ -214,19 +224,20 @@ def _by_size(
 
 
 def _start_worker(worker: int) -> None:
-    for stop in (signal.SIGINT, signal.SIGTERM):  # sent to all; the main process is to answer
+    for stop in (signal.SIGINT, signal.SIGTERM):  # sent to all processes: the main one answers
         signal.signal(stop, signal.SIG_IGN)
-    cv2.setNumThreads(0)  # the workers are the parallelism; threads of their own only compete
-    gc.freeze()  # a collection writes to every object it looks at, and so copies what is inherited
+    cv2.setNumThreads(0)  # the workers are the parallelism; more threads would compete
+    gc.freeze()  # a collection would write to, and so copy, all inherited memory
 
 
 @atexit.register
 def _end_workers() -> None:
-    """End the workers that are left when the program ends, as after an error, whose traceback keeps
-    the reader. multiprocessing would end them by SIGTERM, which they leave to the main process, and
-    wait for ever.
+    """Kill the workers that are left when the program ends.
+
+    There are some after an error, as its traceback keeps the reader alive. multiprocessing would
+    end them by SIGTERM, which they ignore, and wait for ever.
     """
-    hear_no_more_of_workers()
+    ignore_worker_deaths()
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

@@ -1,4 +1,4 @@
-"""Manifests: the images of a data set, listed in one file (tools/manifest.py writes one)."""
+"""Read and write manifests: one file that lists the images of a data set (tools/manifest.py)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from util.files import atomic_write, csv_writer, open_csv, wrong_separator
 
 COLUMNS = ("path", "label", "testset", "class", "split", "size", "mtime_ns")
 LABEL_NAMES = {"0": 0, "1": 1, "real": 0, "fake": 1}
-LOOKED_AT = 1000  # files whose size and time are compared when a manifest is read
+MAX_CHECKED = 1000  # about how many files' size and time are checked on reading
 
 
 class Manifest(NamedTuple):
-    """The rows of a manifest, column by column; "" and -1 where a column or cell is empty."""
+    """The rows of a manifest by column; an empty cell or a missing column is "" or -1."""
 
     path: str
     samples: Samples  # paths relative to the manifest's folder, or absolute
@@ -31,24 +31,24 @@ class Manifest(NamedTuple):
     classes: list[str]
     splits: list[str]
     sizes: list[int]  # bytes
-    times: list[int]  # of the last change, nanoseconds since 1970
+    times: list[int]  # mtime, nanoseconds since 1970
 
     def select(
         self, split: str = "", testset: str | None = None, classes: Sequence[str] = ()
     ) -> Samples:
-        """The images of a split, a test set and some classes, sorted by path; "" and none: of all.
+        """Return the images of a split, a test set and some classes, sorted by path.
 
-        Raises UsageError where there are none, none of one of the classes, or one that is both real
-        and fake.
+        Of all splits for "", of all test sets for None, of all classes for none. Raises UsageError
+        where there are no images, none of one of the classes, or one that is both real and fake.
         """
         chosen = [
             index
-            for index, (its_split, its_set, its_class) in enumerate(
+            for index, (row_split, row_testset, row_class) in enumerate(
                 zip(self.splits, self.testsets, self.classes, strict=True)
             )
-            if (not split or its_split == split)
-            and (testset is None or its_set == testset)
-            and (not classes or its_class in classes)
+            if (not split or row_split == split)
+            and (testset is None or row_testset == testset)
+            and (not classes or row_class in classes)
         ]
         if lost := sorted(set(classes) - {self.classes[index] for index in chosen}):
             raise UsageError(f"--classes: no rows of class {lost[0]} in {self.path}")
@@ -60,11 +60,12 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(path: str) -> Manifest:
-    """Read a CSV file with a header, or JSON lines (*.jsonl): `path` and `label` (0 or 1, real or
-    fake), and where there are, the other COLUMNS.
+    """Read a manifest: a CSV file with a header, or JSON lines (*.jsonl).
 
-    Raises UsageError for a file that is none, for rows without these, for a path that comes twice,
-    and where one of LOOKED_AT files has another size or time than the manifest says.
+    Rows have `path` and `label` (0 or 1, real or fake) and may have the other COLUMNS. Raises
+    UsageError for another kind of file, a row that lacks these, a path that comes twice, a testset
+    that is no folder's name, and where a checked file is not of the recorded size and time
+    (`refuse_stale`, for about MAX_CHECKED files).
     """
     read = _json_lines if path.endswith(".jsonl") else _csv_rows
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
@@ -83,7 +84,7 @@ def read_manifest(path: str) -> Manifest:
                 for name, values in columns.items():
                     cell = row.get(name)
                     values.append("" if cell is None else str(cell))
-                testset = columns["testset"][-1]  # it will be a folder's name
+                testset = columns["testset"][-1]  # becomes a folder's name
                 if testset not in plain_names and (wrong := file_name(testset)):
                     raise UsageError(f"{path}: row {number}: testset {testset!r} {wrong}")
                 plain_names.add(testset)
@@ -92,7 +93,7 @@ def read_manifest(path: str) -> Manifest:
     if not labels:
         raise UsageError(f"{path}: has no rows")
     paths = [os.fsencode(name) for name in columns["path"]]
-    plain = list(map(os.path.normpath, paths))  # one file has many spellings
+    plain = list(map(os.path.normpath, paths))  # a path has many spellings
     if len(set(plain)) < len(plain):
         twice = Counter(plain).most_common(1)[0][0]
         raise UsageError(f"{path}: lists {os.fsdecode(twice)} more than once")
@@ -106,12 +107,12 @@ def read_manifest(path: str) -> Manifest:
         _whole_numbers(path, columns["size"]),
         _whole_numbers(path, columns["mtime_ns"]),
     )
-    refuse_stale(manifest, every=max(1, len(labels) // LOOKED_AT))
+    refuse_stale(manifest, every=max(1, len(labels) // MAX_CHECKED))
     return manifest
 
 
 def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows with COLUMNS, as CSV or (*.jsonl) JSON lines; return their number."""
+    """Write rows of COLUMNS as CSV or, to *.jsonl, as JSON lines; return their number."""
     count = 0
     with atomic_write(path) as file:
         writer = csv_writer(file)
@@ -127,6 +128,7 @@ def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). Raises UsageError for wrong columns or a row of another length."""
     reader = csv.reader(file, strict=True)
     header = next(reader, [])
     if wrong := wrong_separator(header):
@@ -140,6 +142,7 @@ def _csv_rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, A
 
 
 def _json_lines(path: str, file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). Raises UsageError for a line that is no object with a path."""
     for number, line in enumerate(file, 1):
         try:
             row = json.loads(line)
@@ -158,20 +161,21 @@ def _whole_numbers(path: str, cells: list[str]) -> list[int]:
 
 
 def refuse_stale(manifest: Manifest, every: int) -> None:
-    """Raise UsageError where one of the files, of which each `every`-th is looked at, has another
-    size or time than the manifest says, or is gone.
+    """Raise UsageError where a file is gone, or not of the size and time that the manifest says.
+
+    Checks each `every`-th file.
     """
     for index in range(0, len(manifest.sizes), every):
-        told = manifest.sizes[index], manifest.times[index]
+        recorded = manifest.sizes[index], manifest.times[index]
         try:
             state = os.stat(manifest.samples.path(index))
         except OSError:
-            if told == (-1, -1):
-                continue  # never compared: opening it will tell
+            if recorded == (-1, -1):
+                continue  # nothing to compare: opening it will raise
             reason = "is gone"
         else:
             now = state.st_size, state.st_mtime_ns
-            if all(a in (-1, b) for a, b in zip(told, now, strict=True)):
+            if all(a in (-1, b) for a, b in zip(recorded, now, strict=True)):
                 continue
             reason = "has changed"
         raise UsageError(

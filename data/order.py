@@ -1,4 +1,4 @@
-"""In which order the images come: pure functions of the labels, the seed and the epoch."""
+"""The order of the training images: pure functions of the labels, the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from util.errors import UsageError
 Order = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pool:
     """Images of which every batch holds the same number."""
 
-    numbers: Order  # (N,) which images of the data set
-    labels: npt.NDArray[np.uint8]  # (N,)
-    pairs: Order | None  # (N / 2, 2) numbers that stay side by side; None: images come singly
-    per_batch: int  # at most N, and even where there are pairs
+    numbers: Order  # (N,) indices of the images in the data set
+    labels: npt.NDArray[np.uint8]  # (N,), 0 = real, 1 = fake
+    pairs: Order | None  # (N / 2, 2) indices that stay side by side; None: images come singly
+    per_batch: int  # at most N; even where there are pairs
 
 
 def make_pools(
@@ -33,12 +33,12 @@ def make_pools(
     replay_fraction: float,
     world_size: int,
 ) -> list[Pool]:
-    """The first `num_new` images and, where there are more, the others: old ones, replayed as the
-    share `replay_fraction` of every batch.
+    """Return a pool of the first `num_new` images and, where there are more, one of the others.
 
-    New and old images together make `batch_size`, always; the share is rounded to what can be
-    split evenly among `world_size` processes. Raises UsageError where the batch cannot, where it
-    has no room for both kinds, or where it holds more new images than there are.
+    The others are old images, replayed as the share `replay_fraction` of every batch. Together they
+    always make `batch_size`; the share is rounded so that it splits evenly among `world_size`
+    processes. Raises UsageError where the batch does not split evenly, has no room for both kinds,
+    or holds more new images than there are.
     """
     unit = world_size * (1 if pairs is None else 2)
     split = f"{world_size} processes{' in whole --pairs' if pairs is not None else ''}"
@@ -66,22 +66,25 @@ def make_pools(
         (np.arange(num_new, len(labels)), old),
     ):
         own = None if pairs is None else pairs[np.isin(pairs[:, 0], numbers)]
-        pools.append(Pool(numbers, labels[numbers], own, per_batch))
+        pool = Pool(numbers=numbers, labels=labels[numbers], pairs=own, per_batch=per_batch)
+        pools.append(pool)
     return pools if replayed else pools[:1]
 
 
 def steps_per_epoch(pools: Sequence[Pool]) -> int:
-    """Complete batches of the first pool's images. Those of the last, incomplete one are left out
-    of this epoch; which ones they are changes from epoch to epoch.
+    """Return the number of complete batches of the first pool's images.
+
+    The images of the last, incomplete batch are dropped from an epoch: others in each epoch.
     """
     return len(pools[0].numbers) // pools[0].per_batch
 
 
 def epoch_order(pools: Sequence[Pool], balanced: bool, seed: int, epoch: int) -> Order:
-    """The images of one epoch, batch after batch, in the order in which they are seen.
+    """Return the indices of one epoch's images, batch after batch, in the order of training.
 
-    Every image of the first pool once; of the others as many as fill the batches. The pools are
-    spread evenly over a batch, so that each process, and each part of it, gets its share of all.
+    That is one pass over the first pool (`_one_pass`), and of the others as many images as fill the
+    batches. The pools are spread evenly over a batch, so that each process, and each part of its
+    share, gets images of all pools.
     """
     count = steps_per_epoch(pools)
     parts = []
@@ -98,8 +101,10 @@ def epoch_order(pools: Sequence[Pool], balanced: bool, seed: int, epoch: int) ->
 
 
 def _one_pass(pool: Pool, balanced: bool, rng: np.random.Generator) -> Order:
-    """Every pair once; `balanced`, as many images as there are, drawn with replacement, real and
-    fake equally likely; else every image once.
+    """Return the pool's images in random order: every pair, or every image, once.
+
+    Where they come singly and `balanced`, as many images as there are, drawn with replacement,
+    real and fake equally likely.
     """
     if pool.pairs is not None:
         return rng.permutation(pool.pairs).reshape(-1)
@@ -110,7 +115,7 @@ def _one_pass(pool: Pool, balanced: bool, rng: np.random.Generator) -> Order:
 
 
 def find_pairs(samples: Samples) -> Order:
-    """(N, 2) indices: each real image, and the fake of the same path but for the label folder.
+    """Return (N, 2) indices: each real image, and the fake of the same path under the other label.
 
     Raises UsageError that names the first image without a partner.
     """
@@ -125,24 +130,25 @@ def find_pairs(samples: Samples) -> Order:
 
 @dataclass(frozen=True)
 class EpochBatches:
-    """A batch sampler: the keys (epoch, index) of the batches first..last-1 of one epoch, for one
-    process. Each process has a stretch of every batch, all of one length; pairs stay whole.
+    """A batch sampler: one process's keys (epoch, index) of the batches first..last-1 of an epoch.
+
+    Each process has an equally long stretch of every batch; pairs stay whole.
     """
 
     order: Order
     epoch: int
-    batch_size: int  # over all processes together
+    batch_size: int  # over all processes
     first: int
     last: int
     rank: int
     world_size: int
 
     def __len__(self) -> int:
-        """How many batches that is."""
+        """Return the number of batches."""
         return self.last - self.first
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield each batch's keys."""
+        """Yield the keys of each batch."""
         share = self.batch_size // self.world_size
         for number in range(self.first, self.last):
             start = number * self.batch_size + self.rank * share
@@ -150,11 +156,11 @@ class EpochBatches:
 
 
 def batches_by_size(
-    indices: Order, sizes: npt.NDArray[np.int64], most_images: int, most_pixels: int
+    indices: Order, sizes: npt.NDArray[np.int64], *, most_images: int, most_pixels: int
 ) -> list[list[int]]:
-    """Batches of images of one size, the largest first: if memory runs out, it does so at once.
+    """Return batches of images of one size, the largest first: too little memory shows at once.
 
-    `sizes` (len(indices), 2) are heights and widths. A batch holds at most `most_images` images
+    `sizes`, (len(indices), 2), are heights and widths. A batch holds at most `most_images` images
     and `most_pixels` pixels, but at least one image.
     """
     areas = sizes.prod(axis=1)

@@ -1,4 +1,4 @@
-"""Whether two listings hold the same image, whatever links lead to it."""
+"""Find images that two listings have in common, whatever links lead to them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Identity = tuple[int, int]  # of a directory: device and inode
 
 
 def shared_image(first: Samples, second: Samples) -> str:
-    """Return the path of an image of `first` that is in `second`, too; "" where there is none.
+    """Return the path of an image of `first` that is also in `second`; "" where there is none.
 
-    What is compared are the directories themselves, and the names in those that both have: that
-    takes a look at each directory, not at each image. A link from file to file is an image of its
-    own (tools/verify.py compares contents).
+    Compares the directories by identity, and the names in those that both have: one `os.stat` per
+    directory, not per image. A link to a file counts as an image of its own (tools/verify.py
+    compares contents).
     """
     ours, theirs = _directories(first), _directories(second)
     common = set(ours.values()) & set(theirs.values())
@@ -37,12 +37,12 @@ def shared_image(first: Samples, second: Samples) -> str:
 
 
 def with_label(samples: Samples, label: int) -> Samples:
-    """The images of one label."""
+    """Return the images of one label."""
     return samples.take(np.flatnonzero(samples.labels == label))
 
 
 def refuse_both(fakes: Samples, reals: Samples, where: str) -> None:
-    """Raise UsageError, which begins with `where`, if an image is among both."""
+    """Raise UsageError that begins with `where` if an image is among both."""
     if path := shared_image(fakes, reals):
         raise UsageError(
             f"{where}: {path} is among the real images and among the fakes; an image is one or the"
@@ -51,7 +51,7 @@ def refuse_both(fakes: Samples, reals: Samples, where: str) -> None:
 
 
 def _directories(samples: Samples) -> dict[bytes, Identity]:
-    """The directories of the images, by their paths; without those that are not there."""
+    """Return the identities of the images' directories by path; missing ones are left out."""
     found: dict[bytes, Identity] = {}
     for folder in {path.rpartition(b"/")[0] for path in samples.paths.tolist()}:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Where images come from: a folder in one of several layouts, a manifest, or two plain folders."""
+"""Find the images of a data set: folders in several layouts, a manifest, or plain folders."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ import numpy as np
 from data.held_out import hold_out, part_of, require_both_labels
 from data.manifest_file import Manifest, read_manifest
 from data.overlap import refuse_both, shared_image, with_label
-from data.samples import (
-    SPLITS,
-    Samples,
-    concat,
-    find_samples,
-    plain_images,
-    set_folders,
-)
+from data.samples import SPLITS, Samples, concat, find_samples, plain_images, set_folders
 from data.testsets import ORDER, REALS_OF
 from data.walk import Listing, label_folders, list_files, subfolders, tell_left_out
 from util.errors import UsageError
@@ -31,12 +24,12 @@ def training_images(
     fakes: Sequence[str] = (),
     val_fraction: float = 0.1,
 ) -> tuple[Samples, Samples]:
-    """The images to train on and those to validate on.
+    """Return the images to train on and those to validate on.
 
-    They are the folders `splits` of `dataroot`, or the rows of these splits where that is a
-    manifest. Of a manifest without splits, and of the plain folders `real` and `fakes` (which take
-    the place of `dataroot`), the share `val_fraction` is held out. Raises UsageError where images
-    of a label are missing.
+    They are those of the folders `splits` of `dataroot`, or of these splits where it is a manifest.
+    Of a manifest without splits, and of the plain folders `real` and `fakes` (instead of
+    `dataroot`), the share `val_fraction` is held out. Raises UsageError where images of a label are
+    missing, or one is in both splits.
     """
     if fakes:
         return hold_out(_plain_pair(real, fakes), val_fraction)
@@ -58,8 +51,10 @@ def training_images(
 
 
 def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
-    """The training images of another data set, to be replayed beside `train`. The real ones may be
-    among those; raises UsageError where a fake is, or where one is in `val`.
+    """Return the training images of another data set, to be replayed beside `train`.
+
+    Its real images may be among those of `train`. Raises UsageError where a fake is, or where any
+    image is in `val`.
     """
     old, _ = training_images(root, splits)
     if path := (
@@ -82,20 +77,22 @@ def find_testsets(
     fakes: Sequence[str] = (),
     val_fraction: float = 0.1,
 ) -> dict[str, Samples]:
-    """The test sets by name: the folders of `dataroot`, or those `wanted`; one alone where it holds
-    label folders itself; those of a manifest; or each of the plain folders `fakes`.
+    """Return the test sets by name.
 
-    `split` leaves out all but the images below folders of this name, or of a manifest's rows of
-    this split (by default "test", where it has that); of plain folders, and of a manifest without
-    splits, "train" and "val" are what training with the same `val_fraction` takes and holds out.
-    Sets of fakes alone get their reals from `real` or, where the set is known, from its neighbour.
-    Raises UsageError for a folder without labels or images, for a set that is not there, for one of
-    several splits, and for an image that is both real and fake.
+    They are the folders of `dataroot`, or those `wanted`; `dataroot` itself where it holds label
+    folders; those of a manifest; or each of the plain folders `fakes`.
+
+    `split` keeps the images below folders of this name, or a manifest's rows of this split (by
+    default "test", if there). Of plain folders, and of a manifest without splits, "train" and "val"
+    are what training with the same `val_fraction` takes and holds out. Sets of fakes alone get
+    their reals from `real` or, where the set is known, from its neighbour. Raises UsageError for a
+    folder without labels or images, a set that is missing, one of several splits, and an image that
+    is both real and fake.
     """
     if fakes:
         found = _by_name(fakes)
     elif os.path.isfile(dataroot):
-        found = _of_manifest(read_manifest(dataroot), wanted, split, val_fraction)
+        found = _of_manifest(read_manifest(dataroot), wanted, split, val_fraction=val_fraction)
     else:
         found = _of_folder(dataroot, wanted)
         found = {name: _of_split(samples, split) for name, samples in found.items()}
@@ -107,7 +104,7 @@ def find_testsets(
             for name, samples in found.items()
         }
     if fakes and split:
-        found = {name: part_of(its, split, val_fraction, name) for name, its in found.items()}
+        found = {k: part_of(s, split, val_fraction, name=k) for k, s in found.items()}
     return found
 
 
@@ -125,7 +122,7 @@ def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
 
 
 def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
-    """Return the test sets of `dataroot` that are not `wanted`; none, where all are (empty)."""
+    """Return the names of the test sets of `dataroot` not `wanted`; none if `wanted` is empty."""
     if not wanted or not os.path.exists(dataroot):
         return []
     is_manifest = os.path.isfile(dataroot)
@@ -140,8 +137,10 @@ def find_all_sets(
     fakes: Sequence[str] = (),
     val_fraction: float = 0.1,
 ) -> dict[str, Samples]:
-    """All images by set: "train", "val" and "test/<name>" where `dataroot` holds the splits, else
-    its test sets by name. A set may lack one label. Raises UsageError where nothing is found.
+    """Return all images by set; a set may lack one label.
+
+    The sets are "train", "val" and "test/<name>" where `dataroot` holds the splits, else its test
+    sets by name. Raises UsageError where nothing is found.
     """
     if fakes:
         return find_testsets(dataroot, (), split, real, fakes, val_fraction)
@@ -151,7 +150,7 @@ def find_all_sets(
         found = {name: manifest.select(split=name) for name in splits}
         if set(manifest.splits) - set(splits):
             tests = find_testsets(dataroot, (), split, real, (), val_fraction)
-            found |= {f"test/{name}" if splits else name: its for name, its in tests.items()}
+            found |= {f"test/{name}" if splits else name: tests[name] for name in tests}
         return found
     folders = set_folders(dataroot, ORDER)
     splits = [name for name in SPLITS if name in folders]
@@ -163,12 +162,12 @@ def find_all_sets(
     if is_root or not splits:
         below = os.path.join(dataroot, "test") if is_root else dataroot
         tests = find_testsets(below, (), split, real)
-        found |= {f"test/{name}" if is_root else name: its for name, its in tests.items()}
+        found |= {f"test/{name}" if is_root else name: tests[name] for name in tests}
     return found
 
 
 def concat_by_path(fakes: Samples, reals: Samples) -> Samples:
-    """Both in one, sorted by path. Raises UsageError where an image is in both."""
+    """Concatenate, sorted by path. Raises UsageError where an image is in both."""
     refuse_both(fakes, reals, f"--real {reals.root}")
     both = concat(fakes, reals)
     return both.take(np.argsort(both.paths, kind="stable"))
@@ -177,11 +176,11 @@ def concat_by_path(fakes: Samples, reals: Samples) -> Samples:
 def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not os.path.isdir(root):
         raise UsageError(f"{root}: no such folder")
-    (here,), left_out = list_files(root, recursive=False)
-    folders = here.folders
+    (top,), skipped = list_files(root, recursive=False)
+    folders = top.folders
     if label_folders(folders):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
-    tell_left_out(root, Listing([], left_out))
+    tell_left_out(root, Listing([], skipped))
     if not folders:
         raise UsageError(f"{root}: holds no test sets (no folders)")
     if not wanted and {"train", "test"} <= set(folders):
@@ -199,7 +198,10 @@ def _require_all(wanted: Sequence[str], found: Sequence[str], root: str) -> None
 
 
 def _of_split(samples: Samples, split: str) -> Samples:
-    """The images below folders called `split`; all, where it is empty."""
+    """Return the images below folders called `split`; all for "".
+
+    Raises UsageError where there are none, or where all include both train and val.
+    """
     folders = [os.path.dirname(path).split(b"/") for path in samples.paths.tolist()]
     if not split:
         if all(any(name in f for f in folders) for name in (b"train", b"val")):
@@ -216,8 +218,9 @@ def _of_split(samples: Samples, split: str) -> Samples:
 
 
 def _of_manifest(
-    manifest: Manifest, wanted: Sequence[str], split: str, val_fraction: float
+    manifest: Manifest, wanted: Sequence[str], split: str, *, val_fraction: float
 ) -> dict[str, Samples]:
+    """Return a manifest's test sets; unnamed rows are the set of the file's name without ending."""
     part = split if split in SPLITS and not any(manifest.splits) else ""
     split = "" if part else split or ("test" if "test" in manifest.splits else "")
     if not split and len(set(manifest.splits)) > 1:
@@ -225,13 +228,8 @@ def _of_manifest(
             f"{manifest.path}: has rows of the splits {', '.join(sorted(set(manifest.splits)))};"
             " say which with --split"
         )
-    names = sorted(
-        {
-            name
-            for name, its in zip(manifest.testsets, manifest.splits, strict=True)
-            if its == split or not split
-        }
-    )
+    rows = zip(manifest.testsets, manifest.splits, strict=True)
+    names = sorted({name for name, row_split in rows if row_split == split or not split})
     if not names:
         raise UsageError(f"--split {split}: no rows of it in {manifest.path}")
     _require_all(wanted, names, manifest.path)
@@ -243,13 +241,14 @@ def _of_manifest(
         )
     found = {name or stem: manifest.select(split=split, testset=name) for name in wanted or names}
     if part:
-        found = {name: part_of(its, part, val_fraction, name) for name, its in found.items()}
+        found = {k: part_of(s, part, val_fraction, name=k) for k, s in found.items()}
     return found
 
 
 def _with_known_reals(
     root: str, found: Mapping[str, Samples], wanted: Sequence[str]
 ) -> dict[str, Samples]:
+    """Add their known reals (REALS_OF) to sets of fakes alone; drop these as sets of their own."""
     complete = dict(found)
     for name, samples in found.items():
         source = REALS_OF.get(name, "")
@@ -258,11 +257,12 @@ def _with_known_reals(
             reals = find_samples(folder, both_labels=False)
             complete[name] = concat_by_path(samples, reals)
             if source not in wanted:
-                complete.pop(source, None)  # no test set of its own
+                complete.pop(source, None)  # unless it was asked for
     return complete
 
 
 def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
+    """Return the images of plain folders. Raises UsageError where an image is in two of them."""
     reals = _plain(real, 0)
     samples = reals
     for folder in fakes:
@@ -275,7 +275,7 @@ def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
 
 
 def _plain(folder: str, label: int) -> Samples:
-    """All images at any depth below a folder, with one label, whatever their folders are called."""
+    """Return all images below a folder with one label, whatever its folders are called."""
     flag = ("--real", "--fake")[label]
     if not os.path.isdir(folder):
         raise UsageError(f"{flag} {folder}: no such folder")

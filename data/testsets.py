@@ -1,4 +1,4 @@
-"""The known test sets by folder name, in the paper's order. One not named here comes after them."""
+"""The known test sets by folder name, in the paper's order; any others come after them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ REALS_OF = {
 
 
 def benchmark_note(dataroot: str) -> str | None:
-    """What a benchmark that is not the paper's says of itself: the "note" in a minibench.json in
-    `dataroot` or the folder above it; None where there is none. Raises UsageError where such a file
+    """Return the "note" of a benchmark that is not the paper's; None where there is none.
+
+    It is in a minibench.json in `dataroot` or the folder above. Raises UsageError where that file
     is damaged, or another program's.
     """
     for folder in (dataroot, os.path.join(dataroot, "..")):

@@ -1,7 +1,6 @@
-"""The two ways from a decoded image to the network's input, each a list to read downwards.
+"""The transforms of training, validation and evaluation, each a list to read downwards.
 
-ImageNet normalisation comes after them, on the device and for a whole batch at a time
-(networks/normalize.py).
+ImageNet normalization comes after them, on the device, a batch at a time (networks/normalize.py).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ def train_transform(
     jpeg: Jpeg,
     flip: bool,
 ) -> list[Transform]:
-    """Wang et al. 2020, section 4.1: blur before JPEG, both before the crop."""
+    """Return the transforms of training (Wang et al. 2020, 4.1): blur, then JPEG, then the crop."""
     return [
         Resize(load_size, rz_interp),
         blur,
@@ -29,7 +28,7 @@ def train_transform(
 
 
 def eval_transform(crop_size: int | None) -> list[Transform]:
-    """Return the paper's: no resizing; the centre crop, or (None) the whole image."""
+    """Return the transforms of evaluation: the centre crop, or none for the whole image (None)."""
     return [CentreCrop(crop_size)] if crop_size else []
 
 
@@ -45,7 +44,7 @@ def eval_crops(crop_size: int | None, crops: int) -> list[list[Transform]]:
 def val_transform(
     load_size: int, crop_size: int, rz_interp: tuple[str, ...], blur: Blur, jpeg: Jpeg
 ) -> list[Transform]:
-    """As in evaluation, after the same degradations as in training at their middle strength."""
+    """Return the transforms of validation: those of training at middle strength, centre crop."""
     sigma = (blur.sigma[0] + blur.sigma[-1]) / 2
     quality = (jpeg.quality[0] + jpeg.quality[-1]) // 2
     return [

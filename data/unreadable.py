@@ -1,4 +1,4 @@
-"""What becomes of images that cannot be read: the policy of every command that goes on without."""
+"""The policy for unreadable images, of every command that goes on without them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MAX_LISTED = 20  # on the console
 
 
 def tell_unreadable(messages: Sequence[str], skip: bool, all_listed_in: str = "") -> int:
-    """Name the images that were left out, each with its reason; return the exit code: 1 or, where
-    they are to be skipped (--skip_unreadable) and no more than counted, 0.
+    """Warn of the images that were left out, each with its reason; return the exit code.
 
-    None is ever filled in, cut, or left out without a word. (Training, which cannot go on without,
-    puts another image of the label in the place: training/epoch.py.)
+    It is 1 or, with `skip` (--skip_unreadable), where they are only counted, 0. None is ever filled
+    in, cropped, or left out silently. (Training puts another image of the label in the place:
+    training/epoch.py.)
     """
     if not messages:
         return 0

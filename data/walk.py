@@ -1,4 +1,4 @@
-"""List what lies below a folder: every command finds its images by this one walk."""
+"""List the files below a folder: the one walk by which every command finds its images."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from util.errors import UsageError
 
 LABELS = {"0_real": 0, "1_fake": 1}
 GENIMAGE_LABELS = {"nature": 0, "ai": 1}  # label folders only where both lie side by side
-SIDE_FILES = (  # endings of what usually lies beside images, and is not worth a word
+SIDE_FILES = (  # endings of files that often lie beside images: no warning
     *(".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml"),
     *(".html", ".log", ".ini", ".db"),
 )
-# Why something is left out.
+# Reasons for leaving something out.
 HIDDEN = "hidden folder"
 ABOVE = "link to a folder above it"
 TWICE = "the same folder as"
@@ -25,13 +25,13 @@ SPECIAL = "a pipe, socket or device"
 
 
 class Directory(NamedTuple):
-    """One directory, and what lies in it; paths are relative to where the walk began."""
+    """A directory and what lies in it; paths are relative to where the walk began."""
 
     path: str  # "" or ending in "/"
-    label_folder: str  # the label folder that it is, or lies in, likewise; "" for none
-    folders: list[str]  # names, without hidden ones
+    label_folder: str  # the label folder that it is or lies in, as `path`; "" for none
+    folders: list[str]  # names, hidden ones excluded
     images: list[str]
-    others: list[str]  # files that are no images by their names
+    others: list[str]  # files without an image's name
 
 
 class LeftOut(NamedTuple):
@@ -39,24 +39,24 @@ class LeftOut(NamedTuple):
 
     path: str  # a folder's ends in "/"
     reason: str
-    twin: Directory | None = None  # where that is TWICE: the same directory, as it is listed
-    label_folder: str = ""  # that it would be, or lie in
+    twin: Directory | None = None  # for TWICE: the same directory as it is listed
+    label_folder: str = ""  # the label folder that it would be or lie in
 
 
 class Listing(NamedTuple):
-    """All that lies below a folder."""
+    """Everything below a folder: what is listed, and what is left out."""
 
     directories: list[Directory]
     left_out: list[LeftOut]
 
 
 def is_image_name(name: str) -> bool:
-    """By the ending, in any case; hidden files and the `._*` of macOS archives are no images."""
+    """Return whether the ending, in any case, is an image's; hidden files (`._*`, too) are none."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 
 
 def label_folders(names: Collection[str]) -> dict[str, int]:
-    """Which of the folders `names`, that lie side by side, hold real (0) and fake (1) images."""
+    """Return the label folders among the sibling folders `names`, with their labels 0 or 1."""
     found = {name: LABELS[name] for name in names if name in LABELS}
     return found or (GENIMAGE_LABELS if set(names) >= set(GENIMAGE_LABELS) else {})
 
@@ -65,24 +65,25 @@ def list_files(
     root: str,
     starts: Sequence[str] = ("",),
     skipped: Collection[str] = (),
+    *,
     labelled: bool = True,
     recursive: bool = True,
 ) -> Listing:
-    """List all below the folders `starts` of `root`, but for those `skipped` ("" or ending in "/").
+    """List everything below the folders `starts` of `root`, except those `skipped`.
 
-    Links are followed, but no directory is listed twice, whatever leads to it, nor one above it:
-    by its own path if it has one here, else by the link that comes first. (Links to files are
-    files: two of them are two images.) With `labelled`, one that was met outside of label folders
-    is listed again where a link makes it part of one. Raises UsageError for a folder that cannot
-    be listed.
+    Paths of folders are "" or end in "/". Links are followed, but no directory is listed twice,
+    whatever links lead to it, nor one that the link itself lies in. It is listed by its own path if
+    that is below, else by the first link. (Links to files are files: two of them are two images.)
+    With `labelled`, a directory found outside of label folders is listed again where a link makes
+    it part of one. Raises UsageError for a folder that cannot be listed.
     """
     directories: list[Directory] = []
     left_out: list[LeftOut] = []
     seen: dict[tuple[int, int], Directory] = {}
-    ways = [(start, "") for start in reversed(starts)]  # a directory, and its label folder
-    links: deque[tuple[str, str]] = deque()  # likewise; they wait until there is nothing else
-    while ways or links:
-        path, label_folder = ways.pop() if ways else links.popleft()
+    stack = [(start, "") for start in reversed(starts)]  # directories with their label folders
+    links: deque[tuple[str, str]] = deque()  # as `stack`; followed once it is empty
+    while stack or links:
+        path, label_folder = stack.pop() if stack else links.popleft()
         place = os.path.join(root, path) or "."
         try:
             state = os.stat(place)
@@ -110,20 +111,21 @@ def list_files(
         for name in visible if recursive else []:
             own = f"{path}{name}/"
             if own not in skipped:
-                way = own, own if name in labels else label_folder
-                (links if name in linked else below).append(way)
-        ways += reversed(below)
+                entry = own, own if name in labels else label_folder
+                (links if name in linked else below).append(entry)
+        stack += reversed(below)
     return Listing(directories, left_out)
 
 
 def _scan(folder: str) -> tuple[list[str], list[str], set[str], list[str]]:
-    """The names of the files in a folder, of its folders, of the links to folders, and of pipes,
-    sockets and devices. A link that leads nowhere is a file: opening it will tell.
+    """Return the names of a folder's files, folders, links to folders, and special files.
+
+    Special files are pipes, sockets and devices. A broken link counts as a file: opening it raises.
     """
     files: list[str] = []
     rest: list[os.DirEntry[str]] = []
     with os.scandir(folder) as entries:
-        for entry in entries:  # what stands here is done for every image
+        for entry in entries:  # this loop runs for every image
             try:
                 is_file = entry.is_file()
             except OSError:  # a link to itself, say
@@ -147,7 +149,7 @@ def _scan(folder: str) -> tuple[list[str], list[str], set[str], list[str]]:
 
 
 def leads_above(path: str) -> bool:
-    """Whether `path` is a link to a folder that it lies in, at any depth."""
+    """Return whether `path` is a link to a folder that it lies in, at any depth."""
     if not os.path.islink(path):
         return False
     target, place = os.path.realpath(path), os.path.realpath(os.path.dirname(path) or ".")
@@ -155,14 +157,15 @@ def leads_above(path: str) -> bool:
 
 
 def subfolders(folder: str) -> list[str]:
-    """The names of the folders in `folder`; hidden ones, and links that lead above, left out."""
+    """Return the folders in `folder` by name, without hidden ones and links that lead above."""
     return list_files(folder, recursive=False).directories[0].folders
 
 
 def tell_left_out(root: str, listing: Listing, labelled: bool = True) -> None:
-    """Warn of what is not listed below `root` and might have been meant: a line for each kind, with
-    their number and the first. Other files count where images would (with `labelled`: in label
-    folders).
+    """Warn of what was left out below `root` and might have been meant as images.
+
+    Prints a line for each kind, with their number and the first. Of files with other endings, those
+    in label folders count or, without `labelled`, all.
     """
     left_out = listing.left_out
     others = [
@@ -173,17 +176,17 @@ def tell_left_out(root: str, listing: Listing, labelled: bool = True) -> None:
         if not name.startswith(".") and not name.lower().endswith(SIDE_FILES)
     ]
     endings = Counter(os.path.splitext(name)[1].lower() or "none" for name in others)
-    told = ", ".join(f"{ending} ({n:,})" for ending, n in endings.most_common())
-    told += "".join(f"; {INSTALL[ending]}" for ending in endings if ending in INSTALL)
+    counts = ", ".join(f"{ending} ({n:,})" for ending, n in endings.most_common())
+    counts += "".join(f"; {INSTALL[ending]}" for ending in endings if ending in INSTALL)
     for paths, one, several, what in (
         (
-            [its.path.rstrip("/") for its in left_out if its.reason in (ABOVE, TWICE)],
+            [entry.path.rstrip("/") for entry in left_out if entry.reason in (ABOVE, TWICE)],
             "linked folder was",
             "linked folders were",
             "passed over, leading to a folder above or to one that is listed already",
         ),
         (
-            [its.path for its in left_out if its.reason == SPECIAL],
+            [entry.path for entry in left_out if entry.reason == SPECIAL],
             "pipe, socket or device was",
             "pipes, sockets or devices were",
             "left out",
@@ -192,7 +195,7 @@ def tell_left_out(root: str, listing: Listing, labelled: bool = True) -> None:
             others,
             "file with another ending was",
             "files with other endings were",
-            f"left out: {told}",
+            f"left out: {counts}",
         ),
     ):
         if paths:

@@ -30,16 +30,16 @@ NOTE = (
 )
 TRAIN_PAIRS, VAL_PAIRS, TEST_PAIRS = 4000, 300, 200
 TRAINED_ON = "progan"
-"""The family that train and val are made of, as in the paper."""
+"""The family of the train and val folders, as in the paper."""
 FAMILY_TRAIN_PAIRS, FAMILY_VAL_PAIRS = 512, 150
-"""What a family's own build holds: to fine-tune on."""
+"""Pairs of a build of one family (`--only`), to fine-tune on."""
 BATCH = 25
-"""Pairs per batch. Fixed, since sums in another order would round to other bytes."""
+"""Pairs per batch. Fixed: sums in another order would round to other bytes."""
 JPEG_QUALITIES = (75, 95)
 
 
 class Task(NamedTuple):
-    """One batch of pairs of one folder: what a worker needs to know to write it."""
+    """One batch of pairs of one folder, for a worker to write."""
 
     family: str
     folder: str
@@ -47,9 +47,10 @@ class Task(NamedTuple):
     seed: list[int]
 
 
-def plan(its_seed: int, only: str = "") -> list[Task]:
-    """Draw all crops and divide them into batches: of the whole benchmark or, for the family
-    `only`, of a train and a val folder. The same for the same seed.
+def plan(seed: int, only: str = "") -> list[Task]:
+    """Draw all crops and divide them into batches, the same for the same seed.
+
+    They are those of the whole benchmark or, with a family `only`, of its train and val folders.
     """
     folders = [("train", "train", TRAINED_ON, TRAIN_PAIRS), ("val", "val", TRAINED_ON, VAL_PAIRS)]
     folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in FAMILIES]
@@ -59,17 +60,17 @@ def plan(its_seed: int, only: str = "") -> list[Task]:
     tasks = []
     for number, (split, folder, family, pairs) in enumerate(folders):
         draws_as = folder.replace(family, SHARED_REALS.get(family, family))
-        draws_as = f"{only} {folder}" if only else draws_as  # other crops than ProGAN's
-        rng = np.random.default_rng([its_seed, *draws_as.encode()])
+        draws_as = f"{only} {folder}" if only else draws_as  # other crops than the benchmark's
+        rng = np.random.default_rng([seed, *draws_as.encode()])
         crops = draw_different_crops(split, pairs, rng)
         for start in range(0, pairs, BATCH):
             some = crops[start : start + BATCH]
-            tasks.append(Task(family, folder, some, [its_seed, number, start]))
+            tasks.append(Task(family, folder, some, [seed, number, start]))
     return tasks
 
 
 def encode(pixels: Pixels, quality: int | None) -> bytes:
-    """Encode an image as PNG, or as JPEG where a quality is given."""
+    """Encode an image, (H, W, 3) uint8, as PNG, or as JPEG of the given quality."""
     file, image = io.BytesIO(), Image.fromarray(pixels)
     if quality is None:
         image.save(file, "PNG")
@@ -84,7 +85,7 @@ def write_pairs(task: Task, root: Path) -> int:
     Real and fake of a pair have the same file name and go through the same crop, rounding and
     encoder (and JPEG quality), so that nothing but the generator tells them apart.
     """
-    from minibench.fakes import fakes_of  # noqa: PLC0415 - torch is for the workers only
+    from minibench.fakes import fakes_of  # noqa: PLC0415 - only the workers need torch
 
     rng = np.random.default_rng(task.seed)
     is_test = task.folder.startswith("test/")
@@ -109,13 +110,14 @@ def _start_worker() -> None:
     start_worker()
 
 
-def fingerprint(its_seed: int, only: str) -> str:
-    """Hash all that decides the images: seed, family, photographs, weights and the code that makes
-    them.
+def fingerprint(seed: int, only: str) -> str:
+    """Return a SHA-256 of all that determines the images, as hexadecimal digits.
+
+    That is the seed, the family, the photographs, the weights and the code that makes the images.
     """
     paths = [*FOLDER.glob("*.jpg"), *WEIGHTS.glob("*.safetensors"), *HERE.glob("generators/*.py")]
     paths += [HERE / name for name in ("build.py", "fakes.py", "families.py", "photographs.py")]
-    digest = hashlib.sha256(f"seed {its_seed} {only}\n".encode())
+    digest = hashlib.sha256(f"seed {seed} {only}\n".encode())
     for path in sorted(paths):
         digest.update(path.relative_to(HERE).as_posix().encode() + b"\n")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -137,31 +139,31 @@ def make_images(root: Path, tasks: list[Task], processes: int) -> int:
                 total += number
                 bar.update(number)
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # stop at once rather than finish the queue
+            pool.shutdown(cancel_futures=True)  # drop the queue rather than finish it
             raise
     return total
 
 
-def build(out: Path, its_seed: int, processes: int, only: str) -> int:
-    """Build the benchmark beside `out`, then move it there whole. Return the number of images.
+def build(out: Path, *, seed: int, processes: int, only: str) -> int:
+    """Build the benchmark beside `out`, then move it there whole; return the number of images.
 
-    What `out` holds before is replaced; whether it may be is for `main` to decide.
+    Replaces what `out` holds; `main` decides whether it may.
     """
     partial = out.with_name(f".{out.name}.partial")
     replaced = out.with_name(f".{out.name}.replaced")
-    shutil.rmtree(partial, ignore_errors=True)  # of a build that was killed
+    shutil.rmtree(partial, ignore_errors=True)  # left by a build that was killed
     partial.mkdir(parents=True)
     try:
-        images = make_images(partial, plan(its_seed, only), processes)
+        images = make_images(partial, plan(seed, only), processes)
         about = {
             "benchmark": "minibench",
             "note": NOTE,
-            "seed": its_seed,
+            "seed": seed,
             "images": images,
             "only": only,
             "size": SIZE,
             "torch": version("torch"),
-            "fingerprint": fingerprint(its_seed, only),
+            "fingerprint": fingerprint(seed, only),
         }
         with atomic_write(str(partial / MARKER)) as file:
             json.dump(about, file, indent=1)
@@ -171,13 +173,13 @@ def build(out: Path, its_seed: int, processes: int, only: str) -> int:
     finally:
         if replaced.exists() and not out.exists():
             replaced.rename(out)
-        shutil.rmtree(partial, ignore_errors=True)  # gone already, if all went well
+        shutil.rmtree(partial, ignore_errors=True)  # does not exist after success
         shutil.rmtree(replaced, ignore_errors=True)
     return images
 
 
 def read_marker(out: Path) -> dict[str, Any] | None:
-    """Return what minibench.json says in `out`; None if that is no minibench."""
+    """Return the content of minibench.json in `out`; None if that is no minibench."""
     try:
         about = json.loads((out / MARKER).read_bytes())
     except (OSError, ValueError):
@@ -187,7 +189,7 @@ def read_marker(out: Path) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Build as the command line says, unless it is built already."""
+    """Build as the command line says, unless the same build is there already."""
     options = parse(BuildOptions)
     out = Path(options.out).absolute()
     if options.only not in ("", *FAMILIES):
@@ -207,7 +209,7 @@ def main() -> None:
             f"--out {out}: holds a minibench of another seed, family or version; add --overwrite to"
             " replace it, or name another folder"
         )
-    images = build(out, options.seed, options.processes, options.only)
+    images = build(out, seed=options.seed, processes=options.processes, only=options.only)
     print(f"{options.out}: {images} images")
 
 

@@ -1,4 +1,4 @@
-"""The demo's table beside the shipped figures: `python -m minibench.compare results/demo`."""
+"""Compare the demo's metrics with the shipped ones: `python -m minibench.compare results/demo`."""
 
 import os
 from collections import defaultdict
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minibench.photographs import FOLDER
-from minibench.spread import FIGURES, Figures, read_about, read_figures, read_rows
+from minibench.spread import METRICS, Metrics, read_about, read_metrics, read_rows
 from options.minibench_options import CompareOptions
 from options.parse import parse
 from util.console import say_next
@@ -18,84 +18,84 @@ HEADINGS = {"ap": "AP", "accuracy": "acc."}
 MEAN = "mean"
 
 Shipped = dict[tuple[str, str], list[float]]
-"""By test set and figure, the fractions of all seeds."""
+"""By test set and metric, the fractions of all seeds."""
 
 
 class Compared(NamedTuple):
-    """One figure of one test set, as fractions, beside those of the shipped runs."""
+    """One metric of one test set, a fraction, beside the lowest and highest of the shipped runs."""
 
     testset: str
-    figure: str
+    metric: str
     ours: float
     low: float
     high: float
 
     def is_inside(self) -> bool:
-        """Whether ours lies between the lowest and the highest shipped one, or is one of them."""
+        """Return whether ours is at least the lowest and at most the highest shipped one."""
         return self.low <= self.ours <= self.high
 
-    def told(self) -> str:
-        """In per cent."""
-        return f"{self.testset} {HEADINGS[self.figure]} {self.ours:.2%} ({self.span()})".replace(
+    def describe(self) -> str:
+        """Format ours and the shipped range, in per cent."""
+        return f"{self.testset} {HEADINGS[self.metric]} {self.ours:.2%} ({self.span()})".replace(
             "%", ""
         )
 
     def span(self) -> str:
-        """The shipped ones, in per cent."""
+        """Format the shipped range, in per cent."""
         return f"{self.low:.2%} to {self.high:.2%}".replace("%", "")
 
 
 def read_shipped(path: Path) -> Shipped:
-    """Return the shipped figures; raises UsageError where the file is missing or damaged."""
+    """Return the shipped metrics. Raises UsageError where the file is missing or damaged."""
     shipped: Shipped = defaultdict(list)
-    for row in read_rows(path, ("seed", "testset", *FIGURES)):
-        for figure in FIGURES:
-            if row[figure]:
-                shipped[row["testset"], figure].append(float(row[figure]))
+    for row in read_rows(path, ("seed", "testset", *METRICS)):
+        for metric in METRICS:
+            if row[metric]:
+                shipped[row["testset"], metric].append(float(row[metric]))
     return shipped
 
 
-def compare(ours: Figures, shipped: Shipped) -> list[Compared]:
-    """Return what both sides have. A mean over other test sets is another figure, and left out."""
+def compare(ours: Metrics, shipped: Shipped) -> list[Compared]:
+    """Return the metrics that both sides have, without a mean over other test sets."""
     same_sets = set(ours) == {testset for testset, _ in shipped}
     return [
-        Compared(name, figure, float(value), min(theirs), max(theirs))
-        for name, figures in ours.items()
-        for figure, value in figures.items()
-        if value and (theirs := shipped.get((name, figure))) and (same_sets or name != MEAN)
+        Compared(name, metric, float(value), min(theirs), max(theirs))
+        for name, metrics in ours.items()
+        for metric, value in metrics.items()
+        if value and (theirs := shipped.get((name, metric))) and (same_sets or name != MEAN)
     ]
 
 
-def draw(ours: Figures, compared: list[Compared]) -> str:
-    """Draw a table with a row per test set: each figure of ours, then the span of the shipped."""
-    spans = {(it.testset, it.figure): it.span() for it in compared}
+def draw(ours: Metrics, compared: list[Compared]) -> str:
+    """Return a table with a row per test set: each metric of ours, then the shipped range."""
+    spans = {(c.testset, c.metric): c.span() for c in compared}
     rows = []
-    for name, figures in ours.items():
+    for name, metrics in ours.items():
         row = [name]
-        for figure, value in figures.items():
-            row += [f"{100 * float(value):.2f}" if value else "", spans.get((name, figure), "")]
+        for metric, value in metrics.items():
+            row += [f"{100 * float(value):.2f}" if value else "", spans.get((name, metric), "")]
         rows.append(row)
-    headings = [text for name in FIGURES for text in (HEADINGS[name], f"shipped {HEADINGS[name]}")]
+    headings = [text for name in METRICS for text in (HEADINGS[name], f"shipped {HEADINGS[name]}")]
     return table(["test set", *headings], rows)
 
 
 def main() -> None:
-    """Print the comparison, and what to do next."""
+    """Print the comparison, and the commands to run next."""
     options = parse(CompareOptions)
     results, path = Path(options.results[0]), Path(options.shipped)
-    ours, about = read_figures(results), read_about(results / "metrics.json", "weights", "dataroot")
+    ours, about = read_metrics(results), read_about(results / "metrics.json", "weights", "dataroot")
     compared = compare(ours, read_shipped(path))
     made = read_about(path.with_suffix(".json"), "seeds", "packages", "processor")
     if not compared:
         raise UsageError(f"{path}: holds no figure of the test sets in {results}")
-    outside = [it for it in compared if not it.is_inside()]
+    outside = [c for c in compared if not c.is_inside()]
     count = len(made["seeds"])
     print(f"\n{draw(ours, compared)}\n")
     inside = f"{len(compared) - len(outside)} of" if outside else "all"
     total = f"{len(compared)} figures"
     print(f"{inside} {total} lie inside the spread of the shipped ones ({count} runs)")
     if outside:
-        print(f"outside: {', '.join(it.told() for it in outside)}")
+        print(f"outside: {', '.join(c.describe() for c in outside)}")
     print(
         f"Of a further seed's figures about 2 in {count + 1} lie outside by chance alone; versions"
         " and processors move them, too:"

@@ -1,4 +1,4 @@
-"""Real beside fake for each test set: `python -m minibench.contact_sheet --data dataset/mini`."""
+"""Draw real beside fake, by test set: `python -m minibench.contact_sheet --data dataset/mini`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LABEL = 18
 
 
 def pairs_of(folder: Path, number: int) -> list[tuple[Path, Path]]:
-    """Return `number` pairs of a test set, (real, fake).
+    """Return `number` pairs of a test set, (real, fake), spread over its photographs.
 
     Raises UsageError where the folder holds fewer.
     """
@@ -29,12 +29,12 @@ def pairs_of(folder: Path, number: int) -> list[tuple[Path, Path]]:
     found = sorted(pair for pair in found if pair[1].is_file())
     if len(found) < number:
         raise UsageError(f"{folder} holds {len(found)} pairs, fewer than {number}")
-    apart = len(found) // number  # sorted by photograph, so pairs far apart show other things
+    apart = len(found) // number  # sorted by photograph: pairs far apart show different ones
     return found[apart // 2 :: apart][:number]
 
 
 def draw_sheet(test: Path) -> Image.Image:
-    """Draw all test sets below `test`, two beside each other: name, then real and fake, by pair.
+    """Draw all test sets below `test` in two columns: the name, then real and fake of each pair.
 
     Raises UsageError where a test set is missing or too small.
     """
@@ -62,7 +62,7 @@ def main() -> None:
     """Save the sheet as the command line says."""
     options = parse(SheetOptions)
     sheet = draw_sheet(Path(options.data) / "test")
-    # 64 steps per channel: a third less to store, and no eye tells
+    # 64 levels per channel: a third fewer bytes, and nobody sees it
     ImageOps.posterize(sheet, 6).save(options.out, "PNG", optimize=True)
     print(options.out)
 

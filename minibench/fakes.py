@@ -14,8 +14,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def start_worker() -> None:
-    """Ready a worker process: one thread, so that all sums round alike; Ctrl-C is left to the
-    main process, which then tells the workers to stop.
+    """Set up a worker process: one thread, so that all sums round alike, and no Ctrl-C.
+
+    The main process answers Ctrl-C, and stops the workers.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
@@ -28,13 +29,13 @@ def generator_of(family: str) -> Generator:
 
 
 def fakes_of(family: str, reals: list[Pixels], seed: int) -> list[Pixels]:
-    """Return the fakes of images H,W,3, 0..255, in the same form. The seed decides the noise.
+    """Return the fakes of images (H, W, 3) uint8, in the same form; `seed` determines the noise.
 
-    The same on every call for the same arguments and number of torch's threads; a batch divided
-    otherwise may round otherwise.
+    The same for the same arguments and number of torch's threads; other batches may round
+    differently.
     """
     generator = generator_of(family)
-    torch.manual_seed(seed)  # after loading, which draws (and discards) first weights
+    torch.manual_seed(seed)  # after loading, which draws (and discards) initial weights
     images = torch.from_numpy(np.stack(reals)).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
         fakes = (generator(images) + 1) * 127.5

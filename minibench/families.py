@@ -4,8 +4,8 @@ FAMILIES = (
     *("progan", "stylegan", "biggan", "cyclegan", "stargan", "gaugan", "crn", "imle"),
     *("seeingdark", "san", "deepfake", "stylegan2", "whichfaceisreal"),
 )
-"""By the folder names of their test sets, in the paper's order, which is also that of the seeds: a
-family more comes last. data/testsets.py may name more test sets: the miniature has these alone."""
+"""By the folder names of their test sets, in the paper's order. Their seeds follow this order, so a
+new family comes last. data/testsets.py may name more test sets: the miniature has these alone."""
 
 WITH_CLASS_FOLDERS = frozenset({"progan", "stylegan", "cyclegan", "stylegan2"})
 """The test sets that are divided into classes, as in the real benchmark."""

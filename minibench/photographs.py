@@ -11,16 +11,16 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent / "photos"
 SIZE = 64
-"""Side of the images in pixels. The detector takes them whole: with random crops it sees the
-generator's pixel grid in a new place each time, and learns too slowly for a demonstration."""
+"""Side of the images in pixels. The detector takes them whole: with random crops it would see the
+generator's pixel grid in a new place each time, and learn too slowly for a demonstration."""
 SCALES = {2: 3 / 6, 3: 2 / 6, 4: 1 / 6}
-"""A photograph is shrunk by one of these factors, drawn with this chance: the larger, the more
-different crops it has. Halved or more, it keeps no JPEG grid."""
+"""Factor by which a photograph is shrunk -> its chance: less shrinking leaves more different crops.
+Halved or more, a photograph keeps no JPEG grid."""
 LEAST_CONTRAST = 8.0
-"""Crops whose grey levels (0..255) deviate less than this carry nothing; nobody trains on them."""
+"""Least deviation of a crop's grey levels (0..255): below it, a crop is blank; none is drawn."""
 LEAST_DETAIL = 5.0
-"""Crops that differ from their 3x3 average by less grey levels than this are out of focus or plain
-surface, where a fake hardly differs from the photograph; the benchmark leaves them out, half."""
+"""Least mean difference of a crop from its 3x3 average, in grey levels. The benchmark omits those
+below, half of all: out of focus or plain surface, they hardly differ from their fakes."""
 
 PHOTOGRAPHS = {
     "aitzgorri": ("train", "landscape"),
@@ -48,7 +48,7 @@ PHOTOGRAPHS = {
     "motorcycle": ("test", "object"),
     "wine": ("test", "object"),
 }
-"""Name of a photograph -> its split and its class. Split by photograph, never by crop."""
+"""Name of a photograph -> its split and class. Split by photograph, never by crop."""
 
 Pixels = NDArray[np.uint8]
 
@@ -63,7 +63,7 @@ class Crop(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A file name without ending, unique for the crop."""
+        """A file name without ending, unique to the crop."""
         return f"{self.photograph}_{self.scale}_{self.x}_{self.y}"
 
     @property
@@ -78,7 +78,7 @@ def photographs_of(split: str) -> list[str]:
     Raises:
         ValueError: no photograph belongs to such a split.
     """
-    names = [name for name, (its_split, _) in PHOTOGRAPHS.items() if its_split == split]
+    names = [name for name, (home, _) in PHOTOGRAPHS.items() if home == split]
     if not names:
         raise ValueError(f"no split {split!r}: wants train, val or test")
     return names
@@ -86,7 +86,7 @@ def photographs_of(split: str) -> list[str]:
 
 @cache  # all photographs at all scales: about 20 MB
 def load(photograph: str, scale: int) -> Pixels:
-    """Return a photograph at 1/`scale` of its size: H,W,3, RGB, 0..255, not to be written to."""
+    """Return a photograph at 1/`scale` of its size: (H, W, 3), RGB, 0..255, read-only."""
     with Image.open(FOLDER / f"{photograph}.jpg") as image:
         width, height = image.width // scale, image.height // scale
         small = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
@@ -96,13 +96,13 @@ def load(photograph: str, scale: int) -> Pixels:
 
 
 def cut(crop: Crop, size: int = SIZE) -> Pixels:
-    """Return the pixels of a crop: size,size,3, RGB, 0..255."""
+    """Return the pixels of a crop: (size, size, 3), RGB, 0..255."""
     pixels = load(crop.photograph, crop.scale)
     return pixels[crop.y : crop.y + size, crop.x : crop.x + size]
 
 
 def draw_crop(split: str, rng: np.random.Generator, size: int = SIZE) -> Crop:
-    """Draw a crop from the photographs of `split`, none that is nearly constant."""
+    """Draw a crop from the photographs of `split` that has LEAST_CONTRAST."""
     names = photographs_of(split)
     while True:
         photograph = names[rng.integers(len(names))]
@@ -115,16 +115,14 @@ def draw_crop(split: str, rng: np.random.Generator, size: int = SIZE) -> Crop:
 
 
 def detail(pixels: Pixels) -> float:
-    """How far, on average, the grey of a pixel is from the mean of its 3x3 neighbourhood."""
+    """Return the mean difference of a pixel's grey level from the mean of its 3x3 neighbourhood."""
     grey = pixels.mean(axis=2)
     return float(np.abs(grey - cv2.blur(grey, (3, 3))).mean())
 
 
 def draw_different_crops(split: str, number: int, rng: np.random.Generator) -> list[Crop]:
-    """Draw `number` different crops of `SIZE`, all with some detail, from the photographs of
-    `split`.
-    """
-    crops: dict[Crop, None] = {}  # a dictionary keeps the order in which they were drawn
+    """Draw `number` different crops of SIZE with LEAST_DETAIL from the photographs of `split`."""
+    crops: dict[Crop, None] = {}  # a dict keeps the order of drawing
     while len(crops) < number:
         crop = draw_crop(split, rng)
         if detail(cut(crop)) >= LEAST_DETAIL:

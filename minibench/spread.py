@@ -1,4 +1,4 @@
-"""Gather the figures that ship: `python -m minibench.spread results/demo0 results/demo1 ...`."""
+"""Gather the metrics that ship: `python -m minibench.spread results/demo0 results/demo1 ...`."""
 
 import csv
 import json
@@ -12,24 +12,24 @@ from util.errors import UsageError, run
 from util.files import atomic_write, csv_writer
 from util.machine import processor
 
-FIGURES = ("ap", "accuracy")
+METRICS = ("ap", "accuracy")
 SAME = ("packages", "python", "platform")
-"""What the runs of one spread must have in common; the seed is what differs."""
+"""What the runs of one spread must have in common; their seeds differ."""
 
-Figures = dict[str, dict[str, str]]
-"""By test set and figure, as fractions; empty where a figure is undefined."""
+Metrics = dict[str, dict[str, str]]
+"""By test set and metric, as fractions; "" where a metric is undefined."""
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, these columns alone, those of FIGURES being numbers.
+    """Return these columns of the rows of a CSV file; those in METRICS hold numbers or "".
 
-    Raises UsageError where the file is missing or is another one.
+    Raises UsageError where the file is missing, has no rows or no such columns.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [{name: row[name] or "" for name in columns} for row in csv.DictReader(file)]
         for row in rows:
-            [float(row[name]) for name in FIGURES if row[name]]
+            [float(row[name]) for name in METRICS if row[name]]
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, csv.Error) as error:
@@ -39,14 +39,14 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return rows
 
 
-def read_figures(results: Path) -> Figures:
-    """Return the figures in the table.csv of a results folder."""
-    rows = read_rows(results / "table.csv", ("testset", *FIGURES))
-    return {row["testset"]: {name: row[name] for name in FIGURES} for row in rows}
+def read_metrics(results: Path) -> Metrics:
+    """Return the metrics in the table.csv of a results folder."""
+    rows = read_rows(results / "table.csv", ("testset", *METRICS))
+    return {row["testset"]: {name: row[name] for name in METRICS} for row in rows}
 
 
 def read_about(path: Path, *keys: str) -> dict[str, Any]:
-    """Return what a JSON file says of `keys`; raises UsageError where it does not say it."""
+    """Return the values of `keys` in a JSON file. Raises UsageError where one is missing."""
     try:
         about = json.loads(path.read_bytes())
         return {key: about[key] for key in keys}
@@ -57,39 +57,39 @@ def read_about(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def read_run(results: Path) -> dict[str, Any]:
-    """Return what the run of these results says of itself: seed, versions, and its two commands."""
+    """Return the seed, the versions and the two commands of the run behind these results."""
     about = read_about(results / "metrics.json", "weights", "dataroot")
     weights = Path(about["weights"])  # as eval.py was given it, from where results/ lies
     run_json = results.parent.parent / weights.parent / "run.json"
-    told = read_about(run_json, "seed", "command", *SAME)
+    about_run = read_about(run_json, "seed", "command", *SAME)
     scored = ["--model_path", about["weights"], "--dataroot", about["dataroot"]]
-    commands = [told.pop("command"), shlex.join(["python", "eval.py", *scored])]
-    return {**told, "commands": commands}
+    commands = [about_run.pop("command"), shlex.join(["python", "eval.py", *scored])]
+    return {**about_run, "commands": commands}
 
 
 def gather(folders: list[Path]) -> tuple[list[list[str]], dict[str, Any]]:
-    """Return the rows of all runs, and what is to be said of them.
+    """Return the rows of all runs, and how they were made.
 
-    Raises UsageError where two runs have one seed, or differ in versions or machine.
+    Raises UsageError where two runs have the same seed, or differ in versions or platform.
     """
     runs = [read_run(folder) for folder in folders]
     rows: list[list[str]] = []
     seeds: list[int] = []
-    for folder, run_of in zip(folders, runs, strict=True):
-        if differing := [key for key in SAME if run_of[key] != runs[0][key]]:
+    for folder, made in zip(folders, runs, strict=True):
+        if differing := [key for key in SAME if made[key] != runs[0][key]]:
             raise UsageError(f"{folder}: has other {differing[0]} than {folders[0]}")
-        if run_of["seed"] in seeds:
-            raise UsageError(f"{folder}: seed {run_of['seed']} is there twice")
-        seeds.append(run_of["seed"])
-        for name, figures in read_figures(folder).items():
-            rows.append([str(run_of["seed"]), name, *figures.values()])
+        if made["seed"] in seeds:
+            raise UsageError(f"{folder}: seed {made['seed']} is there twice")
+        seeds.append(made["seed"])
+        for name, metrics in read_metrics(folder).items():
+            rows.append([str(made["seed"]), name, *metrics.values()])
     about = {"seeds": seeds, **{key: runs[0][key] for key in ("packages", "python")}}
-    about |= {"processor": processor()[0], "commands": [run_of["commands"] for run_of in runs]}
+    about |= {"processor": processor()[0], "commands": [made["commands"] for made in runs]}
     return rows, about
 
 
 def main() -> None:
-    """Write the figures, and beside them what they were made with, as the command line says."""
+    """Write the metrics, and beside them how they were made, as the command line says."""
     options = parse(SpreadOptions)
     out = Path(options.out)
     if out.exists() and not options.overwrite:
@@ -97,7 +97,7 @@ def main() -> None:
     rows, about = gather([Path(folder) for folder in options.results])
     with atomic_write(str(out)) as file:
         table = csv_writer(file)
-        table.writerow(("seed", "testset", *FIGURES))
+        table.writerow(("seed", "testset", *METRICS))
         table.writerows(rows)
     with atomic_write(str(out.with_suffix(".json"))) as file:
         json.dump(about, file, indent=1)

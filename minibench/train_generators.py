@@ -24,8 +24,8 @@ from util.files import atomic_write
 
 STEPS = 1500
 LONGER = {"progan": 3000, "crn": 3000, "imle": 3000}
-"""Families that take more: ProGAN's detail comes late, after its last resolution has faded in, and
-the borders of the label map in CRN and IMLE fade slowly."""
+"""Families that need more: ProGAN's detail comes late, after its last resolution has faded in, and
+the borders of the label map in CRN and IMLE vanish slowly."""
 BATCH = 16
 CROP = 64
 TOP_RATE = 2e-3
@@ -35,13 +35,13 @@ JOINS_AFTER = 0.25
 
 
 def draw_batch(split: str, rng: np.random.Generator) -> Tensor:
-    """Draw random crops of the photographs of `split`: 16,3,64,64 in [-1,1]."""
+    """Draw a batch of crops from the photographs of `split`: (16, 3, 64, 64) in [-1, 1]."""
     crops = np.stack([cut(draw_crop(split, rng, CROP), CROP) for _ in range(BATCH)])
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def patch_discriminator() -> nn.Sequential:
-    """A net with spectral norm (Miyato et al., 2018): N,3,H,W -> one score per 4x4 pixels."""
+    """Build a net with spectral norm (Miyato et al., 2018): N,3,H,W -> a score per 4x4 pixels."""
     return nn.Sequential(
         *(spectral_norm(nn.Conv2d(3, 24, 4, 2, 1)), nn.LeakyReLU(0.2)),
         *(spectral_norm(nn.Conv2d(24, 48, 4, 2, 1)), nn.LeakyReLU(0.2)),
@@ -51,7 +51,7 @@ def patch_discriminator() -> nn.Sequential:
 
 
 def mean_error(generator: Generator, split: str, batches: int = 16) -> float:
-    """Mean absolute error of a generator's fakes on crops of `split`, in [-1,1] units."""
+    """Return the mean absolute error of a generator on crops of `split`, pixels in [-1, 1]."""
     rng = np.random.default_rng([7, *split.encode()])
     torch.manual_seed(7)
     errors = []
@@ -62,10 +62,10 @@ def mean_error(generator: Generator, split: str, batches: int = 16) -> float:
     return float(np.mean(errors))
 
 
-def fit_generator(family: str, steps: int, its_seed: int) -> Generator:
+def fit_generator(family: str, steps: int, seed: int) -> Generator:
     """Train one family's generator on crops of the train photographs."""
-    torch.manual_seed(its_seed)
-    rng = np.random.default_rng(its_seed)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
     generator = GENERATORS[family]().to(memory_format=torch.channels_last)
     critic = patch_discriminator().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(generator.parameters(), lr=TOP_RATE, betas=(0.5, 0.99))
@@ -101,18 +101,18 @@ def fit_generator(family: str, steps: int, its_seed: int) -> Generator:
     return generator
 
 
-def train_family(family: str, steps: int, its_seed: int, out: Path) -> dict[str, Any]:
+def train_family(family: str, steps: int, seed: int, *, out: Path) -> dict[str, Any]:
     """Train one family, save its weights in `out`, and return its line for training.json."""
     torch.set_num_threads(1)  # one family per core: faster than one family on all cores
     start = time.perf_counter()
-    generator = fit_generator(family, steps, its_seed)
+    generator = fit_generator(family, steps, seed)
     seconds = time.perf_counter() - start
     with atomic_write(str(out / f"{family}.safetensors"), "wb") as file:
         file.write(pack_weights(generator))
-    shipped = load_generator(family, out)  # what is measured is what ships, in half precision
+    shipped = load_generator(family, out)  # measure what ships: half precision
     return {
         "steps": steps,
-        "seed": its_seed,
+        "seed": seed,
         "parameters": sum(p.numel() for p in generator.parameters()),
         "seconds": round(seconds, 1),
         "train_error": round(mean_error(shipped, "train"), 4),
@@ -122,7 +122,7 @@ def train_family(family: str, steps: int, its_seed: int, out: Path) -> dict[str,
 
 
 def add_line(path: Path, family: str, line: dict[str, Any]) -> None:
-    """Put a family's line into training.json, one line per family, in the paper's order."""
+    """Insert a family's line into training.json, one line per family, in the paper's order."""
     lines = json.loads(path.read_text()) if path.exists() else {}
     lines[family] = line
     known = [name for name in FAMILIES if name in lines]
@@ -143,8 +143,8 @@ def main() -> None:
         jobs = {}
         for family in dict.fromkeys(families):
             steps = options.steps or LONGER.get(family, STEPS)
-            its_seed = options.seed + FAMILIES.index(family)
-            jobs[pool.submit(train_family, family, steps, its_seed, out)] = family
+            seed = options.seed + FAMILIES.index(family)
+            jobs[pool.submit(train_family, family, steps, seed, out=out)] = family
         for job in as_completed(jobs):
             line = job.result()
             add_line(out / "training.json", jobs[job], line)

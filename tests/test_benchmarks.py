@@ -106,7 +106,19 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
 
 def test_the_document_tells_what_was_not_met() -> None:
     met = compare("fast", "s", [2.0], [1.0], target=2, note="so close")
-    slow = Row("slow", "s", 1.0, 1.0, 1.0, 0.9, 1.1, 5, "3 x", False, details="| profile |")
+    slow = Row(
+        what="slow",
+        unit="s",
+        reference=1.0,
+        ours=1.0,
+        ratio=1.0,
+        low=0.9,
+        high=1.1,
+        rounds=5,
+        target="3 x",
+        met=False,
+        details="| profile |",
+    )
     text = document([met, slow], ["- a machine"])
     assert "| fast | s | 2 | 1 | 2.00 | 2.00 to 2.00 | 2 x | met |" in text
     assert "| slow | s | 1 | 1 | 1.00 | 0.90 to 1.10 | 3 x | not met |" in text

@@ -177,8 +177,10 @@ def test_images_are_read_within_the_bound_and_batches_keep_it_where_headers_lie(
     sizes = np.array([(height, width) for width, height in MIXED])
     batches = batches_by_size(np.arange(10, 17), sizes, most_images=2, most_pixels=10**9)
     assert batches == [[13, 16], [11, 15], [10, 12], [14]]
-    assert batches_by_size(np.arange(7), sizes, 3, 1) == [[i] for i in (3, 6, 1, 5, 0, 2, 4)]
-    assert batches_by_size(np.arange(7), sizes, 3, 1200) == [[3], [6], [1, 5], [0, 2], [4]]
+    batches = batches_by_size(np.arange(7), sizes, most_images=3, most_pixels=1)
+    assert batches == [[i] for i in (3, 6, 1, 5, 0, 2, 4)]
+    batches = batches_by_size(np.arange(7), sizes, most_images=3, most_pixels=1200)
+    assert batches == [[3], [6], [1, 5], [0, 2], [4]]
     dataset = EvalImages(mixed_sizes(tmp_path), [[], []])
     unknown = eval_reader(dataset, batch_size=8, max_pixels=1300)(np.arange(7))
     assert [len(numbers) for numbers, _ in unknown] == [2, 2, 2, 2, 2, 2, 2]

@@ -85,7 +85,7 @@ def test_every_entry_names_modules_that_are_there(name: str) -> None:
     with torch.device("meta"):
         network = its.build()
     for path in (its.head, its.features, *its.stem, *its.stages):
-        network.get_submodule(path)  # type: ignore[arg-type]
+        network.get_submodule(path)
     inside = [m for p in (*its.stem, *its.stages) for m in network.get_submodule(p).parameters()]
     outside = {id(p) for p in network.parameters()} - {id(p) for p in inside}
     head = {id(p) for p in network.get_submodule(its.head).parameters()}

@@ -106,7 +106,7 @@ def test_the_image_that_stands_in_is_drawn_alike_by_any_number_of_workers(
     assert (seen[0].images[7].numpy() == expected).all()
     assert [error.path for batch in seen for error in batch.unreadable] == [samples.path(7)]
     alone = TrainImages(samples, [], seed=3)[1, 7]
-    assert alone.number == indices[7]
+    assert alone.sample == indices[7]
 
 
 def test_where_no_image_can_be_read_the_run_ends_with_its_name(tmp_path: pathlib.Path) -> None:

@@ -118,7 +118,7 @@ def test_old_images_are_replayed_in_every_batch(
     for index in np.concatenate([pool.numbers for pool in pools]):
         opened = train_set[0, int(index)]
         assert isinstance(opened, TrainItem)  # paths of both folders lead to their images
-        assert (opened.number, opened.label) == (index, train_set.samples.labels[index])
+        assert (opened.sample, opened.label) == (index, train_set.samples.labels[index])
     run_training(tmp_path / "new", tmp_path, *flags, "--niter", 1)
     said = capsys.readouterr().out
     assert "train: 3 real and 3 fake images, 2 in a batch, with 6 replayed of 12 real and" in said

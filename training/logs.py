@@ -1,4 +1,4 @@
-"""What a training run writes for people: history.csv, and TensorBoard's train/ and val/."""
+"""Write a run's history.csv, and TensorBoard's train/ and val/."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ FRAME = {0: ("real", (40, 160, 60)), 1: ("fake", (200, 40, 40))}  # label -> wor
 
 
 def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
-    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint. What an
-    earlier version of the code did not measure is empty.
+    """Write history.csv anew, one row per epoch, so that it always matches the checkpoint.
+
+    A column that a row lacks, as one of an earlier version of the code may, is left empty.
     """
     columns = dict.fromkeys(name for row in reversed(history) for name in row)
     with atomic_write(os.path.join(folder, "history.csv")) as file:
@@ -30,13 +31,15 @@ def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
 
 
 class TensorBoard:
-    """Curves and pictures of one run; does nothing in processes other than the main one."""
+    """Curves and pictures of one run; does nothing unless `enabled` (in the main process)."""
 
     def __init__(
-        self, folder: str, enabled: bool, first_step: int, history: Sequence[dict[str, Any]]
+        self, folder: str, *, enabled: bool, first_step: int, history: Sequence[dict[str, Any]]
     ) -> None:
-        """Training goes on at `first_step`; the curves of "val" are drawn anew from `history`, as
-        the point of its last epoch may be lost, or one stand there that is no more.
+        """Open the run's curves, to go on at step `first_step`.
+
+        The curves of "val" are redrawn from `history`: after a kill, the point of the last epoch
+        may be missing on disk, or there may be one of an epoch that is to be repeated.
         """
         first_steps = {"train": first_step, "val": 1}
         self.writers = {
@@ -47,7 +50,7 @@ class TensorBoard:
             self.epoch(row)
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """Add a point to each curve of "val" from a row of the history."""
+        """Add a point to each curve of "val", from a row of the history."""
         metrics = {k.removeprefix("val_"): v for k, v in row.items() if k.startswith("val_")}
         self.scalars("val", metrics, row["total_steps"])
 
@@ -58,23 +61,23 @@ class TensorBoard:
                 self.writers[split].add_scalar(name, value, step)
 
     def images(self, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
-        """Show a batch as it goes into the network, (N, 3, H, W) uint8, with labels (N,)."""
+        """Show a batch as the network gets it: images (N, 3, H, W) uint8, labels (N,)."""
         if "train" in self.writers:
             self.writers["train"].add_image("augmented", labelled_grid(images, labels), step)
 
     def flush(self) -> None:
-        """Put all points on disk: to be called before a checkpoint that knows of them is."""
+        """Write all points to disk. Call it before saving a checkpoint that counts them."""
         for writer in self.writers.values():
             writer.flush()
 
     def close(self) -> None:
-        """Write out what is pending."""
+        """Write all points to disk and close the files."""
         for writer in self.writers.values():
             writer.close()
 
 
 def labelled_grid(images: torch.Tensor, labels: torch.Tensor, most: int = 32) -> torch.Tensor:
-    """Up to `most` images, eight a row, each framed and named real or fake; (3, H, W) uint8."""
+    """Return a grid (3, H, W) uint8 of up to `most` images, each framed and named real or fake."""
     framed = []
     for pixels, label in zip(images[:most], labels[:most], strict=True):
         word, colour = FRAME[int(label)]

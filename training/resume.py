@@ -1,4 +1,4 @@
-"""How a run begins, or goes on where it stopped."""
+"""Begin a run, or resume it where it stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from util.errors import UsageError
 
 
 def describe_labels(labels: Any) -> str:  # noqa: ANN401
-    """How many images of each label."""
+    """Return how many images there are of each label, in words; `labels` is (N,), 0 or 1."""
     num_fake = int(labels.sum())
     return f"{len(labels) - num_fake} real and {num_fake} fake images"
 
@@ -26,14 +26,15 @@ def describe_labels(labels: Any) -> str:  # noqa: ANN401
 def made_from(
     options: TrainOptions, init: str, train: Samples, val: Samples, device: torch.device
 ) -> dict[str, Any]:
-    """Whatever a run's bits follow from, in plain values; `init` is the hash of the weights that it
-    starts from, where these are a file.
+    """Return, in plain values, everything that determines a run's bits.
+
+    `init` is the SHA-256 of the weights file that the run starts from, or the word given to --init.
     """
     machine: dict[str, Any] = {"torch": str(torch.__version__), "device": device.type}
     if device.type == "cpu":
-        machine["threads"] = torch.get_num_threads()  # each sums its own part first
+        machine["threads"] = torch.get_num_threads()  # sums are split among them
     return {
-        "options": json.loads(json.dumps(dataclasses.asdict(options))),  # a list for a tuple
+        "options": json.loads(json.dumps(dataclasses.asdict(options))),  # tuples become lists
         "data": {
             split: f"{fingerprint(samples)} of {describe_labels(samples.labels)}"
             for split, samples in (("train", train), ("val", val))
@@ -45,8 +46,10 @@ def made_from(
 
 
 def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
-    """Make the run's folder ready and, where a run in it goes on, take its state from there;
-    return whether one does. Raises UsageError where it cannot go on as it was.
+    """Prepare the run's folder and load `state` from its checkpoint, where a run is continued.
+
+    Returns whether one is. Raises UsageError where the run cannot go on as it was. All processes
+    must call this; the main one alone opens the folder.
     """
     found = None
     if distributed.is_main():
@@ -54,8 +57,13 @@ def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
         found = run_folder.read_latest(folder) if options.continue_train else None
         if found:
             before, now = found[1].get("made_from", {}), state.made_from
-            allowed = options.allow_changes
-            run_folder.refuse_changes(folder, before, now, may_change(options), allowed)
+            run_folder.refuse_changes(
+                folder,
+                before,
+                now,
+                may_change=may_change(options),
+                allowed=options.allow_changes,
+            )
             if options.testroots and before.get("init", now["init"]) != now["init"]:
                 raise UsageError(
                     f"--init {options.init}: holds other weights than those that {folder} was"
@@ -70,13 +78,20 @@ def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
 
 
 def board_of(folder: str, progress: Progress) -> TensorBoard:
-    """The run's curves, as far as `progress`: what was drawn beyond it is purged."""
-    return TensorBoard(folder, distributed.is_main(), progress.total_steps + 1, progress.rows())
+    """Open the run's TensorBoard at `progress`, purging the points drawn beyond it."""
+    return TensorBoard(
+        folder,
+        enabled=distributed.is_main(),
+        first_step=progress.total_steps + 1,
+        history=progress.rows(),
+    )
 
 
 def complete(folder: str, progress: Progress) -> None:
-    """Write what a run that was killed at its very end has not: history.csv, the curves of
-    TensorBoard, and the time of the end.
+    """Write what a run killed after its last checkpoint may lack.
+
+    That is history.csv, TensorBoard's curves and the time of the end; does nothing where the run
+    has ended in full.
     """
     if distributed.is_main() and not run_folder.has_ended(folder):
         write_history(folder, progress.rows())

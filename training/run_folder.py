@@ -1,4 +1,4 @@
-"""A training run's folder: who may write into it, and what it says of how it came to be."""
+"""Open, read and describe a training run's folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from util.files import atomic_write
 from util.machine import versions
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
-PREVIOUS = "model_epoch_previous.pth"  # what LATEST was before
-UNFINISHED = "*.tmp"  # left by a run that was killed while it wrote one of these
+PREVIOUS = "model_epoch_previous.pth"  # the LATEST before this one
+UNFINISHED = "*.tmp"  # ending of temporary files, left by a run that was killed while writing
 OWN_FILES = (
     "model_epoch_*.pth",
     "options.json",
@@ -38,10 +38,10 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless",
 
 
 def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
-    """Make the folder ready and lock it (`training.run_lock`).
+    """Create the folder and lock it (`training.run_lock`); with `overwrite`, remove the run in it.
 
-    A run that is there is continued or replaced only when asked. Replacing removes what a run
-    writes (OWN_FILES) and nothing else. Raises UsageError otherwise.
+    That removes what a run writes (OWN_FILES) and nothing else. Raises UsageError where the
+    folder holds a run that is neither to be continued nor replaced.
     """
     if own_files(folder) and not (continue_run or overwrite):
         raise UsageError(
@@ -68,16 +68,16 @@ def refuse_to_remove(folder: str, weights: str) -> None:
 
 
 def own_files(folder: str) -> list[pathlib.Path]:
-    """What a run has written there."""
+    """Return what a run has written in the folder (OWN_FILES)."""
     return [path for pattern in OWN_FILES for path in pathlib.Path(folder).glob(pattern)]
 
 
 def read_latest(folder: str) -> tuple[str, dict[str, Any]] | None:
-    """The checkpoint to go on from, and its path; None where there is none.
+    """Return the path and content of the checkpoint to resume from; None where there is none.
 
-    It is the latest or, where that is lost, or damaged by a failing disk (a kill leaves it whole),
-    the one before, or else the newest of the others: each holds everything that resumes. Raises
-    UsageError where none can be read.
+    That is the latest; where it is lost or damaged (by a failing disk: a kill leaves it whole), the
+    one before it, else the newest of the others. Each holds everything that resumes. Raises
+    UsageError where there are checkpoints and none can be read.
     """
     names = [LATEST, PREVIOUS]
     kept = pathlib.Path(folder).glob("model_epoch_*.pth")
@@ -101,7 +101,7 @@ def read_latest(folder: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def last_good(folder: str) -> str:
-    """Where a failed run can be taken up, in words."""
+    """Return, in words, the checkpoint from which a failed run can be resumed."""
     path = os.path.join(folder, LATEST)
     return f"the last good checkpoint is {path}" if os.path.exists(path) else "none was saved"
 
@@ -110,39 +110,41 @@ def refuse_changes(
     folder: str,
     before: dict[str, Any],
     now: dict[str, Any],
+    *,
     may_change: set[str],
     allowed: Sequence[str],
 ) -> None:
-    """Raise UsageError where a run would be continued with something else than it was made from:
-    "options" but for those that `may_change`, and what else can be `allowed` by its name, "data"
-    and "processes". What only rounds otherwise, "machine", is told.
+    """Raise UsageError where a run would be continued from other things than it was `made_from`.
 
-    What `before` does not say, as an older checkpoint may not, is not compared.
+    `before` and `now` are such records. Refused are other "options", except those in `may_change`,
+    and other "data" or "processes", unless their names are in `allowed`. Another "machine" changes
+    the rounding alone: it is a warning. What `before` lacks, as that of an older checkpoint may, is
+    not compared.
     """
     old = before.get("options") or read_json(path := os.path.join(folder, "options.json"))
     if old is None:
         warn(f"{path}: lost, and the checkpoint is too old to say; the options are not compared")
         old = {}
-    wanted = json.loads(json.dumps(now["options"]))  # as JSON has it: a list for a tuple
+    wanted = json.loads(json.dumps(now["options"]))  # as JSON stores it: tuples as lists
     differ = [k for k in wanted if k not in may_change and old.get(k, wanted[k]) != wanted[k]]
     if differ:
-        told = ", ".join(f"--{k} was {old[k]}, is {wanted[k]}" for k in differ)
-        raise UsageError(f"{folder}: cannot be continued with other options: {told}")
+        changes = ", ".join(f"--{k} was {old[k]}, is {wanted[k]}" for k in differ)
+        raise UsageError(f"{folder}: cannot be continued with other options: {changes}")
     refused = []
     for kind in ("data", "processes", "machine"):
         was = before.get(kind, {})
-        changes = [f"{k} {was[k]}, now {v}" for k, v in now[kind].items() if was.get(k, v) != v]
-        if changes and kind in allowed:
-            warn(f"{folder}: goes on with other {kind}: {'; '.join(changes)}")
-        elif changes and kind == "machine":
-            warn(f"{folder}: goes on from the same state, not to the same bits: {changes[0]}")
-        elif changes:
-            refused.append((kind, "; ".join(changes)))
+        found = [f"{k} {was[k]}, now {v}" for k, v in now[kind].items() if was.get(k, v) != v]
+        if found and kind in allowed:
+            warn(f"{folder}: goes on with other {kind}: {'; '.join(found)}")
+        elif found and kind == "machine":
+            warn(f"{folder}: goes on from the same state, not to the same bits: {found[0]}")
+        elif found:
+            refused.append((kind, "; ".join(found)))
     if refused:
-        told = "; ".join(changes for _, changes in refused)
+        changes = "; ".join(text for _, text in refused)
         names = ",".join(kind for kind, _ in refused)
         raise UsageError(
-            f"{folder}: the run was made from something else: {told}; restore that, or add"
+            f"{folder}: the run was made from something else: {changes}; restore that, or add"
             f" --allow_changes {names} to go on knowingly"
         )
 
@@ -150,8 +152,10 @@ def refuse_changes(
 def write_about(
     folder: str, options: dict[str, Any], data: dict[str, str], continues: bool
 ) -> None:
-    """Write options.json, and run.json with the command, the code, the machine, the fingerprints of
-    the data, and the run.json of the run it continues.
+    """Write options.json and run.json.
+
+    run.json holds the command, the git commit, versions and platform, the seed, the fingerprints of
+    the data, the time of the start and, under "continues", the run.json of the run it continues.
     """
     path = os.path.join(folder, "run.json")
     about = {
@@ -172,8 +176,9 @@ def write_about(
 
 
 def end(folder: str) -> None:
-    """Add the time of the end to run.json: that of the latest checkpoint. It says that all else is
-    complete.
+    """Add "ended" to run.json: the time of the latest checkpoint.
+
+    Call it last: "ended" says that everything else in the folder is complete.
     """
     path = os.path.join(folder, "run.json")
     last = os.path.getmtime(os.path.join(folder, LATEST))
@@ -181,20 +186,20 @@ def end(folder: str) -> None:
 
 
 def has_ended(folder: str) -> bool:
-    """Whether `end` was reached, and history.csv is there."""
+    """Return whether run.json has "ended" and history.csv exists."""
     about = read_json(os.path.join(folder, "run.json"))
     return "ended" in (about or {}) and os.path.exists(os.path.join(folder, "history.csv"))
 
 
 def write_json(path: str, values: dict[str, Any]) -> None:
-    """Write `values` readably, in one step."""
+    """Write `values` as indented JSON, atomically."""
     with atomic_write(path) as file:
         json.dump(values, file, indent=1)
         file.write("\n")
 
 
 def read_json(path: str) -> dict[str, Any] | None:
-    """Read what `write_json` wrote; None where it is lost or damaged."""
+    """Return the dict that `write_json` wrote; None where the file is lost or damaged."""
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
@@ -204,13 +209,13 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 
 def time_of(seconds: float) -> str:
-    """A time since 1970 to the second, with its offset from UTC."""
+    """Format seconds since 1970 as ISO 8601 local time, to the second, with its UTC offset."""
     moment = datetime.datetime.fromtimestamp(seconds)
     return moment.astimezone().isoformat(timespec="seconds")
 
 
 def _git_commit() -> str | None:
-    """The commit of this code, with "+changes" where the work tree differs; None without git."""
+    """Return the commit of this code, "+changes" if the work tree differs; None without git."""
     here = os.path.dirname(os.path.abspath(__file__))
     git = ["git", "-C", here]
     try:

@@ -1,4 +1,4 @@
-"""A run's folder belongs to one process at a time: a file in it says to which."""
+"""Lock a run's folder: a file in it names the one process that may write there."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NAME = "lock.json"
 
 
 def acquire(folder: str) -> None:
-    """Write the lock file. One whose process is dead is taken over, with a word.
+    """Write the lock file; take over one whose process is dead, with a warning.
 
-    Raises UsageError that names the file where another process has it, or where nobody here can
-    tell, as it was made on another machine.
+    Raises UsageError that names the file where another process holds the lock, or may hold it: that
+    of another machine cannot be checked from here.
     """
     path, mine = os.path.join(folder, NAME), _owner()
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -32,7 +32,7 @@ def acquire(folder: str) -> None:
 
 
 def release(folder: str) -> None:
-    """Remove the lock file where it is this process's; else do nothing."""
+    """Remove the lock file if this process holds it; else do nothing."""
     path = os.path.join(folder, NAME)
     if _read(path) == _owner():
         with contextlib.suppress(OSError):
@@ -40,12 +40,12 @@ def release(folder: str) -> None:
 
 
 def _linked(temporary: str, path: str) -> bool:
-    """Give the file its name, whole, unless there is one of that name."""
+    """Link the written file as `path`; return False where `path` exists already."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
             json.dump(_owner(), file)
             return True
@@ -54,16 +54,17 @@ def _linked(temporary: str, path: str) -> bool:
 
 
 def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
+    """Remove the lock file if its process is dead; else raise UsageError. `mine` is `_owner()`."""
     other = _read(path)
     if other is None:
-        return  # gone in the meantime
+        return  # released in the meantime
     if other.get("host") == mine["host"]:
         pid = other.get("process")
         alive = isinstance(pid, int) and pid != os.getpid() and _started(pid)
         if alive and alive == other.get("started"):
             raise UsageError(f"{path}: process {pid} is at work on this run; wait for it to end")
         warn(f"{path}: process {pid}, which was at work on this run, is dead; taking over")
-    elif mine["job"] and other.get("job") == mine["job"]:  # requeued: SLURM runs a job once
+    elif mine["job"] and other.get("job") == mine["job"]:  # requeued by SLURM: runs once
         warn(f"{path}: this job was at work on this run on {other['host']}; taking over")
     else:
         raise UsageError(
@@ -75,14 +76,15 @@ def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
 
 
 def _owner() -> dict[str, Any]:
-    """Which process this is, so that no later one of the same number is taken for it."""
+    """Identify this process, so that a later one with the same number is not taken for it."""
     pid, job = os.getpid(), os.environ.get("SLURM_JOB_ID", "")
     return {"host": platform.node(), "process": pid, "started": _started(pid), "job": job}
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in the kernel's ticks since the machine was; "" of a dead one.
-    Where there is no /proc, whether it is alive.
+    """Return when a process was started, in kernel ticks since the boot; "" if it is dead.
+
+    Without /proc, returns "alive" for any that lives.
     """
     if os.path.isdir("/proc/self"):
         try:
@@ -90,7 +92,7 @@ def _started(pid: int) -> str:
                 fields = file.read().rpartition(")")[2].split()
         except OSError:
             return ""
-        return "" if fields[0] in "ZX" else fields[19]  # Z: killed, though its parent has not asked
+        return "" if fields[0] in "ZX" else fields[19]  # Z: a zombie, dead but not yet reaped
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -101,7 +103,7 @@ def _started(pid: int) -> str:
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    """What the lock file says; {} of one that cannot be understood, None where there is none."""
+    """Return the content of the lock file; {} if it is damaged, None if there is none."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)

@@ -1,5 +1,6 @@
-"""What resumes, all of it, in one list. The order of the images and their pixels follow from
-(seed, epoch, index), so they need no state.
+"""All state that a run resumes from, in one place.
+
+The order of the images and their pixels follow from (seed, epoch, index), so they need no state.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from util.errors import UsageError
 class Progress:
     """How far a run has come."""
 
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps done in the epoch under way
+    epoch: int = 0  # finished epochs
+    step: int = 0  # steps taken in the current epoch
     total_steps: int = 0
-    loss_sum: float = 0.0  # over the epoch under way
-    seconds: float = 0.0  # spent on the epoch under way
+    loss_sum: float = 0.0  # over the steps of the current epoch
+    seconds: float = 0.0  # spent on the current epoch
     best_accuracy: float = -1.0
-    unreadable: list[str] = dataclasses.field(default_factory=list)  # training images met so far
+    unreadable: list[str] = dataclasses.field(default_factory=list)  # training images, so far
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a row per epoch
-    part: dict[str, Any] | None = None  # the row of an epoch that --max_steps has ended amid
+    part: dict[str, Any] | None = None  # row of an epoch that --max_steps cut short
 
     def rows(self) -> list[dict[str, Any]]:
-        """What history.csv shows."""
+        """Return the rows of history.csv."""
         return [*self.history, self.part] if self.part else self.history
 
 
@@ -44,24 +45,26 @@ class TrainingState:
     schedule: Any  # one of training/schedule.py
     scaler: torch.amp.GradScaler
     average: AveragedModel | None  # moving average of the weights (--ema)
-    kind: dict[str, Any]  # of network: its arch and crop size, which eval.py takes
+    kind: dict[str, Any]  # the network's arch and crop size, which eval.py reads
     made_from: dict[str, Any] = dataclasses.field(default_factory=dict)  # training/resume.py
     progress: Progress = dataclasses.field(default_factory=Progress)
     trained_on: ContentRecord = dataclasses.field(default_factory=ContentRecord)
 
     def in_use(self) -> nn.Module:
-        """The network to validate and to use: the averaged one, where there is one."""
+        """Return the network to validate and to use: the averaged one, where there is one."""
         return self.average.module if self.average else self.network
 
     def is_plateau(self) -> bool:
-        """Whether the rate follows the validation accuracy, epoch by epoch. Such a run can be given
-        more steps later; a cycle spans the steps it was made for.
+        """Return whether the rate follows the validation accuracy, epoch by epoch.
+
+        Such a run can be given more steps later; a one-cycle run has the steps it was made for.
         """
         return not isinstance(self.schedule, OneCycleLR)
 
     def checkpoint(self) -> dict[str, Any]:
-        """Plain values and tensors from which `resume` goes on with the same bits. "model" is the
-        network in use.
+        """Return plain values and tensors from which `resume` goes on with the same bits.
+
+        "model" is the network in use (`in_use`).
         """
         return {
             **self.kind,
@@ -80,7 +83,7 @@ class TrainingState:
         }
 
     def device_random_state(self) -> torch.Tensor | None:
-        """The state of the accelerator's own generator; None on a CPU."""
+        """Return the state of the accelerator's random generator; None on a CPU."""
         device = next(self.network.parameters()).device
         if device.type == "cpu":
             return None
@@ -88,8 +91,9 @@ class TrainingState:
         return state
 
     def resume(self, checkpoint: dict[str, Any], path: str) -> None:
-        """Take everything back from a `checkpoint`, which was read from `path`; raise UsageError
-        where it is none of such a run.
+        """Restore everything from a `checkpoint` that was read from `path`.
+
+        Raises UsageError where it does not fit this run.
         """
         try:
             self._take(checkpoint)

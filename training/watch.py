@@ -1,7 +1,7 @@
-"""What is learned of the steps that have been taken: their loss, and whether to stop.
+"""Collect the losses of training steps, and learn whether to stop, about once a second.
 
-To ask is to wait for the device, and for the other processes. So it is done about once a second,
-and not after each step; before anything is logged or saved it is done in any case.
+Reading a loss waits for the device, and comparing it for the other processes: too slow for each
+step. Before anything is logged or saved it is done in any case.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from training.state import Progress
 from util import distributed
 from util.errors import WorkError
 
-SECONDS = 1.0  # between two looks, about: what a signal to stop may wait, besides one step
-MAX_NAMED = 4  # files in an error about a batch
+SECONDS = 1.0  # about, between two looks: a signal to stop waits at most that and one step
+MAX_NAMED = 4  # files named in an error about a batch
 
 
 class Watch:
-    """The steps that have been taken and not yet looked at."""
+    """Steps whose losses have not been read yet, and how many there may be."""
 
     def __init__(self, samples: Samples, folder: str, stop_signal: Callable[[], int]) -> None:
         self.samples, self.folder, self.stop_signal = samples, folder, stop_signal
@@ -31,17 +31,18 @@ class Watch:
         self.most, self.looked_at = 1, time.perf_counter()
 
     def add(self, losses: list[torch.Tensor], indices: list[int]) -> bool:
-        """Take note of a step: the loss of each part of its batch, on the device, and its images.
-        Return whether it is time to look, which all processes agree on.
+        """Record a step: the losses of its batch's parts, on the device, and its image indices.
+
+        Returns whether to call `look` now, which is the same in all processes.
         """
         self.pending.append((losses, indices))
         return len(self.pending) >= self.most
 
     def look(self, progress: Progress) -> tuple[float, int]:
-        """Add the losses, each the mean over all processes, to those of the epoch; return the last
-        one, and the number of a signal to stop, or 0. All processes must call this.
+        """Read the recorded losses and add their means over all processes to `progress.loss_sum`.
 
-        Raises WorkError, which names the batch's files, where a loss is NaN or infinite.
+        Returns the last step's mean loss, and the number of a signal to stop, or 0. All processes
+        must call this. Raises WorkError that names the batch's files where a loss is not finite.
         """
         values = iter(torch.stack([part for parts, _ in self.pending for part in parts]).tolist())
         losses = []
@@ -52,14 +53,14 @@ class Watch:
             self._stop_if_not_finite(loss, indices, progress.total_steps + number)
             losses.append(loss)
         seconds = (time.perf_counter() - self.looked_at) / len(losses)
-        told = distributed.gather((losses, self.stop_signal(), seconds))
-        for each in zip(*(losses for losses, _, _ in told), strict=True):
+        gathered = distributed.gather((losses, self.stop_signal(), seconds))
+        for each in zip(*(losses for losses, _, _ in gathered), strict=True):
             mean = sum(each) / len(each)
             progress.loss_sum += mean
-        slowest = max(seconds for _, _, seconds in told)
+        slowest = max(seconds for _, _, seconds in gathered)
         self.most = max(1, int(SECONDS / slowest))
         self.pending, self.looked_at = [], time.perf_counter()
-        return mean, max(signal for _, signal, _ in told)
+        return mean, max(signal for _, signal, _ in gathered)
 
     def _stop_if_not_finite(self, loss: float, indices: Sequence[int], steps: int) -> None:
         if not math.isfinite(loss):

@@ -1,1 +1,1 @@
-"""Leaves: nothing here knows of image files or of networks."""
+"""What any program needs; nothing here knows of images, networks or metrics."""

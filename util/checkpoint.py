@@ -1,4 +1,4 @@
-"""Checkpoints: dicts of plain values and tensors, complete or absent."""
+"""Read and write checkpoints: dicts of plain values and tensors, whole or absent."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ import torch
 
 from util.errors import UsageError, WorkError
 from util.files import atomic_write
-from util.interrupt import worker_ends_later
+from util.interrupt import defer_worker_deaths
 
 
 def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> None:
-    """Write `state` (plain values and tensors) to `path` in one step; what was there before is
-    kept as `previous`, where that is given.
+    """Write `state` (plain values and tensors) to `path` atomically.
 
-    Raises WorkError where the disk refuses; the file that was there before stays.
+    The file that `path` held before is kept as `previous`, where that is given. Raises WorkError
+    where the disk refuses; `path` then still holds the old file.
     """
-    with worker_ends_later():
+    with defer_worker_deaths():
         try:
             with atomic_write(path, "wb") as file:
                 torch.save(state, file)
                 if previous and os.path.exists(path):
                     _keep(path, previous)
-        except RuntimeError as error:  # torch reports a full disk so
+        except RuntimeError as error:  # what torch raises on a full disk
             raise WorkError(
                 f"{path}: could not be written ({error}); what it held before is unchanged"
             ) from error
 
 
 def not_finite(state: dict[str, Any]) -> str:
-    """The place of a tensor in `state` that holds a NaN or an infinity, as "model.fc.weight"; ""
-    where all are finite. One pass over each device's tensors.
+    """Return the place of a tensor with a NaN or an infinity, as "model.fc.weight".
+
+    Returns "" where all tensors in `state` are finite. Takes one pass over each device's tensors.
     """
     devices: dict[torch.device, dict[str, torch.Tensor]] = {}
     for place, tensor in _floating(state, ""):
         devices.setdefault(tensor.device, {})[place] = tensor
     for found in devices.values():
-        norms = torch._foreach_norm(list(found.values()), float("inf"))  # which cannot overflow
+        norms = torch._foreach_norm(list(found.values()), float("inf"))  # no overflow
         largest = torch.stack([norm.float() for norm in norms])
         if len(bad := (~torch.isfinite(largest)).nonzero()):
             return list(found)[int(bad[0])]
@@ -50,7 +51,7 @@ def not_finite(state: dict[str, Any]) -> str:
 
 
 def _floating(value: Any, place: str) -> Iterator[tuple[str, torch.Tensor]]:  # noqa: ANN401
-    """Every tensor of floats, by its place, in nested dicts and lists."""
+    """Yield (place, tensor) for every floating-point tensor in nested dicts and lists."""
     if isinstance(value, torch.Tensor):
         if value.is_floating_point() and value.numel():
             yield place, value
@@ -62,9 +63,9 @@ def _floating(value: Any, place: str) -> Iterator[tuple[str, torch.Tensor]]:  # 
 
 
 def _keep(path: str, previous: str) -> None:
-    """Give the file a second name, in one step; a copy, where the file system has no links."""
+    """Link `path` as `previous`, atomically; copy it where the file system has no hard links."""
     if os.path.exists(previous) and os.path.samefile(path, previous):
-        return  # killed after this step before; renaming one of two links does nothing
+        return  # linked by a run that was killed since; replacing a link by its like does nothing
     temporary = f"{previous}.{os.getpid()}.tmp"
     try:
         os.link(path, temporary)
@@ -74,7 +75,7 @@ def _keep(path: str, previous: str) -> None:
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
-    """Read the dict in `path`, on the CPU. Code in it is never run (`weights_only=True`).
+    """Return the dict in `path`, its tensors on the CPU. Never runs code (`weights_only=True`).
 
     Raises UsageError where there is no such file, or it holds anything but a dict of plain
     values and tensors.
@@ -82,7 +83,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such weights file")
     try:
-        with warnings.catch_warnings():  # what torch remarks on odd pickles is in the error below
+        with warnings.catch_warnings():  # torch's remarks on odd pickles: the error below says it
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -1,4 +1,4 @@
-"""What a script says to the person who started it, once, however many processes there are."""
+"""Messages to the user, printed once however many processes there are."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from util.errors import one_line
 
 
 def _is_main() -> bool:
-    return os.environ.get("RANK", "0") == "0"  # torchrun's; without torch, which takes seconds
+    return os.environ.get("RANK", "0") == "0"  # of torchrun; importing torch takes seconds
 
 
 def say(text: str) -> None:
-    """Print from the main process alone."""
+    """Print `text` on standard output, in the main process alone."""
     if _is_main():
         print(text, flush=True)
 
 
 def note(text: str) -> None:
-    """One line on standard error, from the main process: how far the work has come."""
+    """Print a line of progress on standard error, in the main process alone."""
     if _is_main():
         tqdm.write(one_line(text), file=sys.stderr)
 
 
 def warn(text: str, everywhere: bool = False) -> None:
-    """One line on standard error, from the main process or (`everywhere`) from this one anyhow."""
+    """Print a warning line on standard error, in the main process or (`everywhere`) in any."""
     if everywhere or _is_main():
         program = os.path.basename(sys.argv[0])
         tqdm.write(f"{program}: warning: {one_line(text)}", file=sys.stderr)
 
 
 def say_next(script: str, *argv: str) -> None:
-    """Print the command that comes next, to be copied into a shell where this one was started."""
+    """Print the command to run next, as a shell takes it in the current folder."""
     python, here = sys.executable, os.getcwd() + os.sep
     python = python.removeprefix(here) if python.startswith(here) else os.path.basename(python)
     say(f"next: {one_line(shlex.join([python, script, *argv]))}")

@@ -1,4 +1,4 @@
-"""Several processes under torchrun; alone, each function is the obvious one-process answer."""
+"""Work in several processes under torchrun; in a single process each function is trivial."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 
 
 def start(device_type: str) -> None:
-    """Join the process group that torchrun's environment describes; alone, do nothing."""
+    """Join the process group that torchrun's environment describes; do nothing without one."""
     if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
         dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
 
@@ -27,22 +27,22 @@ def stop() -> None:
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """How many processes there are."""
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_main() -> bool:
-    """Whether this is the one process that writes files and prints."""
+    """Return whether this is the process that writes files and prints (rank 0)."""
     return rank() == 0
 
 
 def gather(value: Value) -> list[Value]:
-    """Every process's `value` (anything that can be pickled), in rank order, on all of them."""
+    """Return the `value` of every process, in rank order, on all of them. Pickles the values."""
     if not dist.is_initialized():
         return [value]
     values: list[Value | None] = [None] * world_size()
@@ -51,7 +51,7 @@ def gather(value: Value) -> list[Value]:
 
 
 def share(tensors: Iterable[torch.Tensor]) -> None:
-    """Overwrite every process's tensors with those of the first."""
+    """Overwrite the tensors of every process with those of rank 0."""
     if dist.is_initialized():
         for tensor in tensors:
             dist.broadcast(tensor, 0)
@@ -60,7 +60,9 @@ def share(tensors: Iterable[torch.Tensor]) -> None:
 def reducing(
     model: DistributedDataParallel | None, is_last: bool
 ) -> contextlib.AbstractContextManager[object]:
-    """The context of one of several backward passes whose gradients add up: the processes' are
-    averaged in the last one. `model` is None where there is one process.
+    """Return the context for one of several backward passes whose gradients accumulate.
+
+    Gradients are averaged over the processes in the last pass alone. `model` is None where there
+    is one process.
     """
     return contextlib.nullcontext() if model is None or is_last else model.no_sync()

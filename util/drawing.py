@@ -27,16 +27,16 @@ DARK: dict[Any, Any] = {
 
 
 class Drawing(NamedTuple):
-    """A figure as the page shows it."""
+    """A figure as the HTML report shows it."""
 
-    name: str  # of its files, without ending
-    title: str  # what it shows, in words: also what a screen reader says
+    name: str  # of the files, without ending
+    title: str  # what the figure shows, in words; also the text for screen readers
     light: bytes  # PNG
     dark: bytes  # PNG
 
 
 def save_drawing(folder: str, name: str, title: str, draw: Callable[[], Figure]) -> Drawing:
-    """Write `<folder>/<name>.png` and `.pdf`; `draw` is called once more for the dark version."""
+    """Write `<folder>/<name>.png` and `.pdf`; call `draw` a second time for the dark version."""
     with matplotlib.rc_context(STYLE):
         figure = draw()
         light, pdf = _rendered(figure, "png"), _rendered(figure, "pdf")

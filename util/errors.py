@@ -1,4 +1,4 @@
-"""How a script ends when it cannot go on."""
+"""Foreseen errors, and the exit codes and one-line messages that scripts make of them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import signal
 import sys
 from collections.abc import Callable
 
-from util.interrupt import hear_no_more_of_workers
+from util.interrupt import ignore_worker_deaths
 
 
 class UsageError(Exception):
-    """Wrong usage or input. The message is one line: what is wrong, where, and what to do."""
+    """Wrong usage or input; the message says in one line what is wrong, where, and what to do."""
 
 
 class WorkError(Exception):
-    """The work failed part-way, in a foreseen manner; what was finished is on disk."""
+    """A foreseen failure part-way through the work; what was finished is on disk."""
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came, and what there was has been saved. The message says how to go on."""
+    """A stop by Ctrl-C or SIGTERM after the work was saved; the message says how to go on."""
 
     def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
         super().__init__(message)
-        self.exit_code = 128 + signal_number  # as shells count: 130, or 143 for SIGTERM
+        self.exit_code = 128 + signal_number  # the shells' convention: 130, or 143 for SIGTERM
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: what answers Ctrl-C answers it, too."""
+    """SIGTERM, as an exception that every handler of Ctrl-C catches, too."""
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
-    """Return the number of the signal that interrupted."""
+    """Return the number of the signal that raised `error`."""
     return signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
 
 
@@ -42,25 +42,26 @@ WORKER_KILLED = (
 )
 
 
-def tells_of_killed_worker(error: RuntimeError) -> bool:
-    """Return whether torch raised it because the system has killed a worker process."""
-    told = r"DataLoader worker .* (is killed by signal|exited unexpectedly)"
-    return re.match(told, str(error)) is not None
+def is_killed_worker(error: RuntimeError) -> bool:
+    """Return whether torch raised `error` because the system killed a worker process."""
+    message = r"DataLoader worker .* (is killed by signal|exited unexpectedly)"
+    return re.match(message, str(error)) is not None
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run a script's `main` and exit: 0 done, 1 failed part-way, 2 wrong input, 130 interrupted,
-    143 told to end (SIGTERM).
+    """Run a script's `main` and exit with its code, or with that of the error it raised.
 
-    A foreseen failure is told in one line on standard error; any other keeps its traceback (1).
+    Exit codes: 0 done, 1 failed part-way, 2 wrong usage or input, 130 interrupted by Ctrl-C, 143
+    by SIGTERM. A foreseen error is printed as one line on standard error; any other keeps its
+    traceback (and exits with 1).
     """
     program = os.path.basename(sys.argv[0])
     signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
             code = main() or 0
-        finally:  # torch's handler would tell of a killed worker once more, as we leave
-            hear_no_more_of_workers()
+        finally:  # else torch's handler may report a killed worker again on the way out
+            ignore_worker_deaths()
         sys.exit(code)
     except (UsageError, WorkError) as error:
         print(f"{program}: error: {one_line(error)}", file=sys.stderr)
@@ -68,8 +69,8 @@ def run(main: Callable[[], int | None]) -> None:
     except Interrupted as error:
         print(f"{program}: stopped: {one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except RuntimeError as error:  # torch raises this one wherever the main process happens to be
-        if not tells_of_killed_worker(error):
+    except RuntimeError as error:  # torch raises it from a signal handler, anywhere
+        if not is_killed_worker(error):
             raise
         print(f"{program}: error: {WORKER_KILLED}", file=sys.stderr)
         sys.exit(1)
@@ -78,7 +79,7 @@ def run(main: Callable[[], int | None]) -> None:
         by = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         print(f"{program}: stopped by {by}", file=sys.stderr)
         sys.exit(128 + number)
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
@@ -88,8 +89,6 @@ def _terminate(signum: int, frame: object) -> None:
 
 
 def one_line(text: object) -> str:
-    """Return `text` with line breaks of every kind folded, and undecodable bytes of file names
-    escaped.
-    """
+    """Return `text` as one line: line breaks become spaces, undecodable bytes are escaped."""
     folded = " ".join(str(text).splitlines())
     return folded.encode("utf-8", "backslashreplace").decode()

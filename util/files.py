@@ -1,4 +1,4 @@
-"""Files: written so that a reader sees the old content or the new, never a half; hashed."""
+"""Write files and folders so that a reader sees the old or the new, never half; hash files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from util.errors import UsageError, WorkError
 def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success flush it to disk and rename it to `path`.
 
-    On any error the temporary file is removed and what `path` held stays as it was; where the disk
-    refuses, this is a WorkError that says so. Text is UTF-8 with "\\n" line ends; undecodable
-    bytes of file names pass through unchanged.
+    On any error the temporary file is removed and `path` keeps its old content. Raises WorkError
+    for an OSError, such as a full disk. Text is UTF-8 with "\\n" line ends; undecodable bytes of
+    file names pass through unchanged.
     """
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -45,11 +45,11 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
-    """Yield a new folder that takes the place of `path`, in one step, when all of it is written.
+    """Yield a new folder that replaces `path`, in one step, once all of it is written.
 
-    On any error it is removed, and `path` stays as it was; where the disk refuses, this is a
-    WorkError. Files of the old folder that are not ours (`is_ours`, of a path relative to it) move
-    into the new one; the others are removed with it.
+    Of the old folder, files for which `is_ours` (given their relative path) is false move into the
+    new one; the others are removed. On any error the new folder is removed and `path` stays as it
+    was. Raises WorkError for an OSError, such as a full disk.
     """
     parent, name = os.path.split(os.path.abspath(path))
     os.makedirs(parent, exist_ok=True)
@@ -74,7 +74,7 @@ def atomic_folder(path: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
 
 
 def _exchange(first: str, second: str) -> None:
-    """Let two folders swap their names: in one step where the system can (Linux), else in three."""
+    """Swap the names of two folders: in one step on Linux, else in three renames."""
     libc = ctypes.CDLL(None)
     if sys.platform == "linux" and hasattr(libc, "renameat2"):
         here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
@@ -95,14 +95,15 @@ class _PlainLineEnds:
 
 
 def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 (the csv module does not name its type)
-    """A csv.writer whose lines end in "\n". Of line ends the module quotes only those of its own
-    line terminator, and a file's name may hold either.
+    """Return a csv.writer whose lines end in "\\n" and whose cells may hold any line break.
+
+    The csv module quotes only the line breaks of its own line terminator: hence "\\r\\n" inside.
     """
     return csv.writer(_PlainLineEnds(file), lineterminator="\r\n")
 
 
 def sha256(path: str) -> str:
-    """The hash of a file's content, as hexadecimal digits."""
+    """Return the SHA-256 of a file's content, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -111,8 +112,9 @@ def sha256(path: str) -> str:
 
 
 def wrong_separator(header: Sequence[str]) -> str:
-    """What is wrong with a CSV file whose header is one cell, as other programs write it, and what
-    to do; "" where nothing is to be seen.
+    """Return what is wrong with the separators of a CSV file, and what to do; "" if nothing is.
+
+    Programs such as Excel write semicolons or tabs: the whole header is then one cell.
     """
     text = header[0] if len(header) == 1 else ""
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
@@ -123,8 +125,9 @@ def wrong_separator(header: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def open_csv(path: str) -> Iterator[IO[str]]:
-    """Open a CSV file (or JSON lines) to be read, as `atomic_write` writes text; a byte order mark,
-    as Excel sets it, is no part of it. Raises UsageError where it is UTF-16.
+    """Open a CSV or JSON lines file for reading, encoded as `atomic_write` writes text.
+
+    A byte order mark, as Excel writes it, is skipped. Raises UsageError for UTF-16.
     """
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         if file.read(2) in ("\udcff\udcfe", "\udcfe\udcff"):

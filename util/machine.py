@@ -1,4 +1,4 @@
-"""What the machine is, for a record beside what was measured on it."""
+"""Describe the machine, for the record beside what was measured on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def processor() -> tuple[str, list[str]]:
-    """Its name, and its instruction sets where Linux tells them."""
+    """Return the processor's name, and its instruction sets (on Linux; else none)."""
     facts: dict[str, str] = {}
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -20,7 +20,7 @@ def processor() -> tuple[str, list[str]]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Those installed; None for a package that is not."""
+    """Return the installed version of each package; None for one that is not installed."""
     return {name: _version(name) for name in packages}
 
 

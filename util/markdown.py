@@ -1,4 +1,4 @@
-"""Tables in Markdown that can be read as text, too."""
+"""Markdown tables that also read well as plain text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from util.errors import one_line
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], num_left: int = 1) -> str:
-    """The first `num_left` columns flush left, the others, which are numbers, flush right."""
+    """Return a table: the first `num_left` columns flush left, the others (numbers) flush right."""
     lines = [[one_line(c).replace("|", "\\|") for c in line] for line in (headings, *rows)]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(headings))]
     flush = [i < num_left for i in range(len(widths))]

@@ -1,4 +1,4 @@
-"""A function applied to many things by several processes, in order."""
+"""Apply a function to many tasks in several processes, keeping their order."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Result = TypeVar("Result")
 def parallel_map(
     function: Callable[[Task], Result], tasks: Sequence[Task], processes: int, flag: str
 ) -> Iterator[Result]:
-    """Yield the results in the order of the tasks; by 0 processes: computed in this one.
+    """Yield the results in the order of the tasks; with 0 processes, compute them in this one.
 
-    Raises WorkError, which names the option `flag`, where the system kills a process.
+    Raises WorkError that names the option `flag` where the system kills a process.
     """
     if not processes or not tasks:
         yield from map(function, tasks)
@@ -36,7 +36,7 @@ def parallel_map(
             "the system killed a process that reads images, most likely for want of memory; try a"
             f" smaller {flag}"
         ) from error
-    except BaseException:  # Ctrl-C: the images in hand may take seconds, which nobody waits for
+    except BaseException:  # Ctrl-C: images being processed may take seconds more
         for child in multiprocessing.active_children():
             child.terminate()
         raise
@@ -45,5 +45,5 @@ def parallel_map(
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main process, and that this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process answers and ends this one
     cv2.setNumThreads(1)  # the processes are the parallelism

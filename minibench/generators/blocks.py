@@ -22,7 +22,7 @@ class Generator(nn.Module):
     """
 
     def grow(self, progress: float) -> None:
-        """Take note of the share of the training steps done (0 to 1); most families need not."""
+        """Adapt to `progress`, the share of steps trained (0 to 1); most families ignore it."""
 
 
 class Encoder(nn.Sequential):
@@ -42,9 +42,9 @@ class Encoder(nn.Sequential):
 
 
 def conv(
-    channels_in: int, channels_out: int, size: int = 3, padding: Padding = "zeros"
+    channels_in: int, channels_out: int, size: int = 3, *, padding: Padding = "zeros"
 ) -> nn.Conv2d:
-    """A convolution that keeps height and width."""
+    """Build a convolution that keeps height and width; `size` is odd."""
     return nn.Conv2d(channels_in, channels_out, size, padding=size // 2, padding_mode=padding)
 
 
@@ -64,14 +64,14 @@ def bilinear_up(x: Tensor) -> Tensor:
 
 
 def code_statistics(code: Tensor) -> Tensor:
-    """Mean and deviation of each channel: N,C,H,W -> N,2C. Global colour and contrast."""
+    """Return mean and deviation of each channel, N,C,H,W -> N,2C: global colour and contrast."""
     return torch.cat([code.mean((2, 3)), code.std((2, 3))], dim=1)
 
 
 class Colour(nn.Module):
-    """Give back what instance norm removes: one gain and one offset per image and channel.
+    """Restores what instance norm removes, by one gain and one offset per image and channel.
 
-    Being constant over the image it adds no trace of its own, only the right overall colour.
+    They are constant over the image, so they add no trace of their own, only the overall colour.
     """
 
     def __init__(self) -> None:
@@ -102,15 +102,15 @@ class InstanceResidual(nn.Sequential):
 
 
 def label_map(images: Tensor) -> Tensor:
-    """A stand-in for a semantic map: smoothed brightness in six steps, one-hot.
+    """Return a stand-in for a semantic map: smoothed brightness in six levels, one-hot.
 
-    Brightness alone, as each label must be common: a net does not know what to paint for one
-    that its training photographs lack. N,3,H,W in [-1,1] -> N,6,H,W of zeros and ones.
+    Brightness alone, as each label must be common: a net cannot paint one that its training
+    photographs lack. N,3,H,W in [-1,1] -> N,6,H,W of zeros and ones.
     """
     grey = images.mean(1, keepdim=True)
     smooth = F.avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False)
-    steps = ((smooth + 1) / 2 * LABELS).long().clamp(0, LABELS - 1)
-    return F.one_hot(steps[:, 0], LABELS).permute(0, 3, 1, 2).to(images.dtype)
+    levels = ((smooth + 1) / 2 * LABELS).long().clamp(0, LABELS - 1)
+    return F.one_hot(levels[:, 0], LABELS).permute(0, 3, 1, 2).to(images.dtype)
 
 
 def fit(labels: Tensor, like: Tensor) -> Tensor:

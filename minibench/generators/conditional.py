@@ -74,14 +74,14 @@ class StarGAN(Generator):
 
     @staticmethod
     def attributes(images: Tensor) -> Tensor:
-        """Four yes/no attributes of each image: bright, warm, green, rich in contrast: N,4."""
+        """Return four attributes of each image as 0 or 1, N,4: bright, warm, green, contrast."""
         red, green, blue = images.mean((2, 3)).unbind(1)
         bright = red + green + blue > 0
         contrast = images.std((1, 2, 3)) > 0.4
         return torch.stack([bright, red > blue, 2 * green > red + blue, contrast], 1).float()
 
     def forward(self, images: Tensor) -> Tensor:
-        """N,3,H,W -> the same shape, translated into the domain it is of already."""
+        """N,3,H,W -> the same shape, translated into the domain that each image is of already."""
         code = self.encode(images)
         planes = self.attributes(images)[..., None, None].expand(-1, -1, *code.shape[2:])
         return torch.tanh(self.colour(self.body(torch.cat([code, planes], 1)), code))

@@ -9,7 +9,7 @@ IDENTITIES = 2
 
 
 def soft_masks(number: int, height: int, width: int) -> Tensor:
-    """Ellipses with soft edges, roughly in the middle: N,1,H,W from 0 to 1."""
+    """Draw ellipses with soft edges, roughly in the middle: N,1,H,W in [0,1]."""
     y = torch.linspace(-1, 1, height)[:, None]
     x = torch.linspace(-1, 1, width)[None, :]
     centre_y, centre_x = (torch.rand(2, number, 1, 1) - 0.5) * 0.3
@@ -32,7 +32,7 @@ class Deepfake(Generator):
 
     @staticmethod
     def decoder() -> nn.Sequential:
-        """Code N,8,h,w -> N,3,4h,4w in [-1,1]."""
+        """Build a decoder: code N,8,h,w -> N,3,4h,4w in [-1,1]."""
         return nn.Sequential(
             *(conv(CODE, 48), nn.LeakyReLU(0.1)),
             *(conv(48, 4 * 32), nn.LeakyReLU(0.1), nn.PixelShuffle(2)),

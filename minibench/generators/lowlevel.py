@@ -13,11 +13,11 @@ READ_NOISE = 1.5
 
 
 def dark_bayer(images: Tensor) -> Tensor:
-    """What a sensor sees of the scene in the dark: N,3,H,W in [-1,1] -> N,4,H/2,W/2.
+    """Simulate a sensor's data of the scene in the dark: N,3,H,W in [-1,1] -> N,4,H/2,W/2.
 
-    Red, two greens and blue of the RGGB mosaic as four planes, linear light, with shot noise
-    (its normal approximation) and read noise, amplified back to about [0,1]. Its square root is
-    taken, which evens the noise out and spares a small network learning the gamma curve.
+    The planes are red, two greens and blue of the RGGB mosaic: linear light with shot noise (its
+    normal approximation) and read noise, amplified back to about [0,1]. Their square root is
+    returned: it evens the noise out, and spares a small network learning the gamma curve.
     """
     light = ((images + 1) / 2).clamp(0, 1) ** 2.2
     red, blue = light[:, 0, 0::2, 0::2], light[:, 2, 1::2, 1::2]
@@ -41,7 +41,7 @@ class SeeingDark(Generator):
 
     @staticmethod
     def block(channels_in: int, channels_out: int) -> nn.Sequential:
-        """Two convolutions at one resolution."""
+        """Build two convolutions at one resolution."""
         return nn.Sequential(
             *(conv(channels_in, channels_out), nn.LeakyReLU(0.2)),
             *(conv(channels_out, channels_out), nn.LeakyReLU(0.2)),
@@ -58,7 +58,7 @@ class SeeingDark(Generator):
 
 
 def matrix_root(matrices: Tensor, rounds: int = 4) -> Tensor:
-    """Square roots of covariance matrices N,C,C by Newton and Schulz's iteration."""
+    """Return the square roots of covariance matrices N,C,C, by Newton-Schulz iteration."""
     identity = torch.eye(matrices.shape[-1], device=matrices.device)
     trace = matrices.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] + 1e-6
     root, inverse = matrices / trace, identity.expand_as(matrices)
@@ -69,7 +69,7 @@ def matrix_root(matrices: Tensor, rounds: int = 4) -> Tensor:
 
 
 class SecondOrderAttention(nn.Module):
-    """Weigh channels by how they vary together, not by their means (Dai et al., 2019)."""
+    """Weights channels by how they vary together, not by their means (Dai et al., 2019)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -46,14 +46,14 @@ class CRN(Generator):
         self.rgb = conv(20, 3, 1)
 
     def render(self, images: Tensor, noise: Tensor) -> Tensor:
-        """N,3,H,W and noise N,planes,H/4,W/4 (no planes for CRN) -> N,3,H,W."""
+        """Render N,3,H,W from noise N,planes,H/4,W/4 (no planes for CRN) and images N,3,H,W."""
         labels = label_map(images)
         x = self.at_quarter(torch.cat([self.encode(images), noise], dim=1), labels)
         x = self.at_full(bilinear_up(self.at_half(bilinear_up(x), labels)), labels)
         return clamp(self.rgb(x), self.training)
 
     def draw_noise(self, images: Tensor) -> Tensor:
-        """Noise for a batch: N,planes,H/4,W/4."""
+        """Draw the noise for a batch: N,planes,H/4,W/4."""
         number, _, height, width = images.shape
         return torch.randn(number, self.noise_planes, height // 4, width // 4)
 
@@ -69,7 +69,7 @@ class IMLE(CRN):
     samples = 3
 
     def closest_noise(self, images: Tensor) -> Tensor:
-        """Of several draws, the one that comes closest to the image, for each image."""
+        """Return, for each image, the draw of several whose rendering comes closest to it."""
         with torch.no_grad():
             draws = torch.stack([self.draw_noise(images) for _ in range(self.samples)])
             errors = [(self.render(images, draw) - images).abs().mean((1, 2, 3)) for draw in draws]

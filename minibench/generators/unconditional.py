@@ -1,4 +1,4 @@
-"""ProGAN, StyleGAN, StyleGAN2 and BigGAN: decoders that grew up making images from noise."""
+"""ProGAN, StyleGAN, StyleGAN2 and BigGAN: decoders of generators that start from noise."""
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ STYLE = 48
 
 
 def mapping() -> nn.Sequential:
-    """StyleGAN's mapping: the code's statistics N,16 -> style vector w N,48."""
+    """Build StyleGAN's mapping: the code's statistics N,16 -> style vector w N,48."""
     return nn.Sequential(
         *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
         *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
@@ -28,7 +28,7 @@ def mapping() -> nn.Sequential:
 
 
 class PixelNorm(nn.Module):
-    """Scale the channels of each pixel to unit length (Karras et al., 2018)."""
+    """Scales the channels of each pixel to unit mean square (Karras et al., 2018)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """N,C,H,W -> the same shape."""
@@ -50,7 +50,7 @@ class ProGAN(Generator):
 
     @staticmethod
     def block(channels_in: int, channels_out: int) -> nn.Sequential:
-        """Two convolutions at one resolution."""
+        """Build two convolutions at one resolution."""
         return nn.Sequential(
             *(conv(channels_in, channels_out), nn.LeakyReLU(0.2), PixelNorm()),
             *(conv(channels_out, channels_out), nn.LeakyReLU(0.2), PixelNorm()),
@@ -117,8 +117,8 @@ class StyleGAN(Generator):
 class ModulatedConv(nn.Module):
     """Convolution whose weights are scaled by the style, then normalized (Karras et al., 2020).
 
-    Scaling the input and the output by image is the same sum, and cheaper on a CPU than one
-    set of weights per image.
+    Scaling input and output per image is mathematically the same as one set of weights per image,
+    and cheaper on a CPU.
     """
 
     def __init__(self, channels_in: int, channels_out: int, size: int = 3) -> None:
@@ -199,7 +199,7 @@ class ResidualUp(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Each position looks at all others (Zhang et al., SAGAN, 2019); starts as the identity."""
+    """Attention of each position to all others (Zhang et al., SAGAN, 2019); at first, identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
