@@ -17,8 +17,8 @@ import torch
 from torch.utils.data import Dataset
 
 from data.augment import Transform
-from data.contents import FileState, content_hash, file_state
-from data.images import Pixels, UnreadableImage, decode, read_file
+from data.contents import FileState, content_hash
+from data.images import Pixels, UnreadableImage, decode
 from data.order import Order
 from data.samples import Samples
 from options.machine import MAX_PIXELS
@@ -67,7 +67,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         while True:
             try:
                 path = self.samples.path(chosen)
-                content = read_file(path)
+                content = self.samples.read(chosen)
                 image = decode(content, path, self.max_pixels)
             except UnreadableImage as error:
                 unreadable.append(error)
@@ -127,8 +127,8 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
         draws = (self.seed, int.from_bytes(digest, "big"))
         try:
-            state = file_state(path)
-            content = read_file(path)
+            state = self.samples.state(index)
+            content = self.samples.read(index)
             image = decode(content, path, self.max_pixels)
         except UnreadableImage as error:
             return error

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
-from data.images import UnreadableImage, image_size
+from data.images import UnreadableImage
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
 from util.errors import WORKER_KILLED, WorkError, is_killed_worker
@@ -128,10 +128,10 @@ def eval_reader(
 
 def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
     """Return (N, 2) heights and widths from the files' headers; (0, 0) for an unreadable one."""
-    paths = [samples.path(index) for index in range(len(samples.paths))]
+    count = len(samples.labels)
     with ThreadPoolExecutor(16) as pool:
-        sizes = pool.map(image_size, paths)
-        bar = tqdm(sizes, description, len(paths), leave=False, unit="header", delay=1)
+        sizes = pool.map(samples.size, range(count))
+        bar = tqdm(sizes, description, count, leave=False, unit="header", delay=1)
         return np.array(list(bar), np.int64).reshape(-1, 2)
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data.images import ENDINGS
+from data.contents import FileState, file_state
+from data.images import ENDINGS, image_size, read_file
 from data.walk import (
     GENIMAGE_LABELS,
     LABELS,
@@ -44,9 +45,31 @@ class Samples(NamedTuple):
         """Return the path of image `index`, root included."""
         return os.path.join(self.root, self.relative(index))
 
+    def read(self, index: int) -> bytes:
+        """Return the bytes of image `index`. Raises UnreadableImage as `read_file` does."""
+        return read_file(self.path(index))
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return the height and width of image `index` by its header; (0, 0) where it has none."""
+        return image_size(self.path(index))
+
+    def state(self, index: int) -> FileState:
+        """Return what changes when the bytes of image `index` do; raise UnreadableImage."""
+        return file_state(self.path(index))
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of real and of fake images."""
+        return count_labels(self.labels)
+
     def take(self, indices: npt.NDArray[np.integer]) -> Samples:
         """Return the images at `indices`, in their order."""
-        return Samples(self.root, self.paths[indices], self.labels[indices])
+        return self._replace(paths=self.paths[indices], labels=self.labels[indices])
+
+
+def count_labels(labels: npt.NDArray[np.integer]) -> tuple[int, int]:
+    """Return how many labels are 0 (real) and how many 1 (fake)."""
+    num_fake = int(np.count_nonzero(labels))
+    return len(labels) - num_fake, num_fake
 
 
 def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = True) -> Samples:
@@ -122,18 +145,25 @@ def partner_of(path: str) -> str:
     return "/".join(parts)
 
 
-def subsample(samples: Samples, most: int, seed: int) -> Samples:
-    """Return at most `most` images of each folder, that is, of each class and label.
+def pair_name(path: str) -> str:
+    """Return a relative path without label and ending: real and fake of a pair have the same."""
+    as_real = path if "0_real" in path.split("/") else partner_of(path) or path
+    return os.path.splitext(as_real)[0]
+
+
+def subsample(samples: Samples, most: int, seed: int, *, per_label: bool = False) -> Samples:
+    """Return at most `most` images of each folder (of each class and label), or of each label.
 
     They are chosen by a hash of `seed` and name: a real and a fake of one name draw the same.
     """
-    folders: dict[str, list[tuple[bytes, int]]] = {}
-    for index in range(len(samples.labels)):
-        folder, name = os.path.split(samples.relative(index))
+    groups: dict[object, list[tuple[bytes, int]]] = {}
+    for index, label in enumerate(samples.labels.tolist()):
+        path = samples.relative(index)
+        group, name = (label, pair_name(path)) if per_label else os.path.split(path)
         draw = hashlib.blake2b(os.fsencode(f"{seed} {name}"), digest_size=8).digest()
-        folders.setdefault(folder, []).append((draw, index))
-    chosen = [index for draws in folders.values() for _, index in sorted(draws)[:most]]
-    return samples.take(np.array(sorted(chosen)))
+        groups.setdefault(group, []).append((draw, index))
+    chosen = [index for draws in groups.values() for _, index in sorted(draws)[:most]]
+    return samples.take(np.array(sorted(chosen), np.int64))
 
 
 def concat(first: Samples, second: Samples) -> Samples:

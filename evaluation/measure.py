@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.samples import count_labels
 from evaluation.bootstrap import Resamples, bootstrap, interval
 from evaluation.metrics import accuracy, measure
-from evaluation.predictions import Labels, Scores
+from evaluation.predictions import Scores
 from evaluation.thresholds import Calibration, few_shot_accuracy
 
 MEAN = "mean"  # the row of the mean, which no test set may be called
@@ -53,12 +54,6 @@ class Measured(NamedTuple):
     num_unreadable: int | None = None
     published: Mapping[str, float] = {}  # by metric; NaN where nothing was published
     resamples: Mapping[str, Resamples] = {}  # by metric; empty where undefined or not asked for
-
-
-def count_labels(labels: Labels) -> tuple[int, int]:
-    """Return the number of real and of fake images."""
-    num_fake = int(np.sum(labels == 1))
-    return len(labels) - num_fake, num_fake
 
 
 def measure_testset(

@@ -11,7 +11,7 @@ from typing import Any
 
 from evaluation.evaluation import Evaluation, Provenance
 from util.errors import UsageError
-from util.files import atomic_write
+from util.files import write_json
 
 METRICS_FILE = "metrics.json"
 
@@ -22,8 +22,7 @@ def write_metrics(folder: str, evaluations: Sequence[Evaluation], warnings: Sequ
     if len(evaluations) > 1:
         metrics = {"models": {each.name: _content(each) for each in evaluations}}
     metrics["warnings"] = list(warnings)
-    with atomic_write(os.path.join(folder, METRICS_FILE)) as file:
-        file.write(json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    write_json(os.path.join(folder, METRICS_FILE), metrics)
 
 
 def read_metrics(folder: str) -> dict[str, Any]:

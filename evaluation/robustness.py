@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from data.samples import count_labels
 from evaluation.bootstrap import bootstrap
 from evaluation.degrade import level_text, variant_name
-from evaluation.measure import count_labels, estimate, seed_of
+from evaluation.measure import estimate, seed_of
 from evaluation.metrics import METRICS
 from evaluation.predictions import Scores
 from evaluation.rows import Degraded

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from data.augment import Transform
-from data.contents import FileState, content_hash, file_state
+from data.contents import FileState, content_hash
 from data.dataset import EvalImages, Seen
-from data.images import UnreadableImage, read_file
+from data.images import UnreadableImage
 from data.loaders import Indices, eval_reader
 from data.samples import Samples
 from evaluation.degrade import ORIGINAL
@@ -176,12 +176,11 @@ def kept_scores(folder: str, samples: Samples, variants: list[str]) -> tuple[Kep
     by_state = read_contents(folder)
 
     def content(index: int) -> str:
-        path = samples.path(index)
         try:
-            state = file_state(path)
+            state = samples.state(index)
             if state in by_state or not any(kept.values()):
                 return by_state.get(state, "")
-            new[state] = content_hash(read_file(path))
+            new[state] = content_hash(samples.read(index))
         except UnreadableImage:  # decoding it will tell the reason
             return ""
         return new[state]

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from data.samples import count_labels
 from evaluation.predictions import Labels, Logits
 from util.errors import UsageError
-from util.files import atomic_write
+from util.files import write_json
 
 FEW_SHOT_DRAWS = 200
 UNSURE_RATE = 0.05  # of the held-out reals above, and of its fakes below, the unsure band
@@ -77,8 +78,7 @@ def calibrate(
 
     `origin` are the remaining fields of Calibration. Raises UsageError without both labels.
     """
-    num_fake = int(np.sum(labels == 1))
-    num_real = len(labels) - num_fake
+    num_real, num_fake = count_labels(labels)
     if not num_real or not num_fake:
         raise UsageError(
             f"--calibrate_on {origin['calibrated_on']}: a threshold is learned from real and fake"
@@ -124,9 +124,7 @@ def few_shot_accuracy(labels: Labels, logits: Logits, k: int, seed: int = 0) -> 
 
 def write_calibration(path: str, calibration: Calibration) -> None:
     """Write it as JSON."""
-    with atomic_write(path) as file:
-        json.dump(dataclasses.asdict(calibration), file, indent=1)
-        file.write("\n")
+    write_json(path, dataclasses.asdict(calibration))
 
 
 def read_calibration(path: str) -> Calibration:

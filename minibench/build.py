@@ -19,7 +19,7 @@ from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_differen
 from options.minibench_options import BuildOptions
 from options.parse import parse
 from util.errors import UsageError, run
-from util.files import atomic_write
+from util.files import write_json
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -165,8 +165,7 @@ def build(out: Path, *, seed: int, processes: int, only: str) -> int:
             "torch": version("torch"),
             "fingerprint": fingerprint(seed, only),
         }
-        with atomic_write(str(partial / MARKER)) as file:
-            json.dump(about, file, indent=1)
+        write_json(str(partial / MARKER), about)
         if out.exists():
             out.rename(replaced)
         partial.rename(out)

@@ -9,7 +9,7 @@ from typing import Any
 from options.minibench_options import SpreadOptions
 from options.parse import parse
 from util.errors import UsageError, run
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write, csv_writer, write_json
 from util.machine import processor
 
 METRICS = ("ap", "accuracy")
@@ -99,9 +99,7 @@ def main() -> None:
         table = csv_writer(file)
         table.writerow(("seed", "testset", *METRICS))
         table.writerows(rows)
-    with atomic_write(str(out.with_suffix(".json"))) as file:
-        json.dump(about, file, indent=1)
-        file.write("\n")
+    write_json(str(out.with_suffix(".json")), about)
     print(f"{out}: {len(about['seeds'])} runs")
 
 

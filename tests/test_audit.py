@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from data.samples import Samples, find_samples
+from data.samples import Samples, find_samples, pair_name, subsample
 from tests.commands import ROOT, Result, run
 from tests.conftest import assert_wrong_usage
 from tests.test_audit_scores import spread
 from tests.tolerances import near
-from tools.audit import audit_set, draw, pair_name, read_files
+from tools.audit import audit_set, read_files
 from tools.checks.audit_report import Audited, notes, warning
 from tools.checks.audit_scores import ALL
 from tools.checks.cues import CUES
@@ -24,7 +24,8 @@ from tools.checks.cues import CUES
 LABELS = ("0_real", "1_fake")
 
 
-def save(path: pathlib.Path, rng: np.random.Generator, size: tuple[int, int], **how: Any) -> None:  # noqa: ANN401
+    few_enough = listed(30, 30)
+    assert subsample(few_enough, 30, 0, per_label=True).paths.tolist() == few_enough.paths.tolist()
     """A crop of smooth random colours, real or fake alike."""
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,17 +131,20 @@ def test_of_many_images_a_seeded_choice_of_each_label_is_taken() -> None:
         indices: npt.NDArray[np.int64] = np.flatnonzero(drawn.labels == label)
         return {os.path.basename(drawn.relative(int(i))) for i in indices}
 
-    drawn = draw(listed(100, 100), 30, 0)
+    drawn = subsample(listed(100, 100), 30, 0, per_label=True)
     assert len(names(drawn, 0)) == 30
     assert names(drawn, 0) == names(drawn, 1)  # pairs
     assert (
-        names(draw(listed(100, 100), 30, 0), 0)
+        names(subsample(listed(100, 100), 30, 0, per_label=True), 0)
         == names(drawn, 0)
-        != names(draw(listed(100, 100), 30, 1), 0)
+        != names(subsample(listed(100, 100), 30, 1, per_label=True), 0)
     )
-    few = draw(listed(100, 7), 30, 0)
+    few = subsample(listed(100, 7), 30, 0, per_label=True)
     assert (len(names(few, 0)), len(names(few, 1))) == (30, 7)
-    assert draw(listed(30, 30), 30, 0).paths.tolist() == listed(30, 30).paths.tolist()
+    assert (
+        subsample(listed(30, 30), 30, 0, per_label=True).paths.tolist()
+        == listed(30, 30).paths.tolist()
+    )
 
 
 def test_copies_are_left_out_within_a_label_alone(tmp_path: pathlib.Path) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from data.images import UnreadableImage
-from data.samples import LABELS, SPLITS, Samples, partner_of
+from data.samples import SPLITS, Samples, count_labels, pair_name, subsample
 from data.sources import find_all_sets
 from data.unreadable import tell_unreadable
 from evaluation.benchmark import PAPER
@@ -36,25 +33,6 @@ class Files(NamedTuple):
     columns: dict[str, list[Value]]  # a value for each file, by cue
     num_copies: int  # left out, as another file of the label is the same to the byte
     unreadable: list[str]  # a message each
-
-
-def pair_name(path: str) -> str:
-    """A relative path without label and ending: real and fake of a pair have the same."""
-    as_real = path if "0_real" in path.split("/") else partner_of(path) or path
-    return os.path.splitext(as_real)[0]
-
-
-def draw(samples: Samples, most: int, seed: int) -> Samples:
-    """At most `most` images of each label, chosen by a hash of their names: of as many real as fake
-    images, those of a pair are both taken or neither.
-    """
-    chosen: list[int] = []
-    for label in range(len(LABELS)):
-        indices = np.flatnonzero(samples.labels == label).tolist()
-        if len(indices) > most:
-            indices = sorted(indices, key=lambda i: _lot(pair_name(samples.relative(i)), seed))
-        chosen += indices[:most]
-    return samples.take(np.array(sorted(chosen), np.int64))
 
 
 def read_files(samples: Samples, processes: int, title: str) -> Files:
@@ -86,9 +64,9 @@ def read_files(samples: Samples, processes: int, title: str) -> Files:
 
 def audit_set(name: str, samples: Samples, most: int, seed: int, processes: int) -> Audited:
     """Read a set's files and measure how far each cue tells their labels."""
-    files = read_files(draw(samples, most, seed), processes, name)
+    files = read_files(subsample(samples, most, seed, per_label=True), processes, name)
     labels = files.labels
-    counts, available = _by_label(labels), _by_label(samples.labels)
+    counts, available = count_labels(labels), samples.counts()
     problem, told = "", {}
     if 0 in available:
         problem = f"holds {'fake' if available[1] else 'real'} images only"
@@ -130,14 +108,6 @@ def main() -> int:
 def _place(name: str) -> tuple[bool, tuple[int, str]]:
     """Train and val first, then the test sets in the paper's order."""
     return name not in SPLITS, PAPER.rank(name.removeprefix("test/"))
-
-
-def _lot(name: str, seed: int) -> bytes:
-    return hashlib.blake2b(os.fsencode(f"{seed} {name}"), digest_size=8).digest()
-
-
-def _by_label(labels: npt.NDArray[np.integer]) -> tuple[int, int]:
-    return int(np.sum(labels == 0)), int(np.sum(labels == 1))
 
 
 def _content(path: str) -> str:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
+from data.samples import subsample
 from data.sources import find_testsets
 from data.unreadable import tell_unreadable
 from evaluation.benchmark import PAPER
@@ -144,13 +145,11 @@ def choose_images(
     chosen: dict[Group, list[str]] = {}
     available: dict[Group, int] = {}
     for name in sorted(found, key=PAPER.rank):
-        for label in range(len(LABELS)):
-            indices = np.flatnonzero(found[name].labels == label)
-            available[name, label] = len(indices)
-            if len(indices) > most:
-                rng = np.random.default_rng((seed, label))
-                indices = np.sort(rng.choice(indices, most, replace=False))
-            chosen[name, label] = [found[name].path(int(index)) for index in indices]
+        some = subsample(found[name], most, seed, per_label=True)
+        for label, count in enumerate(found[name].counts()):
+            available[name, label] = count
+            indices = np.flatnonzero(some.labels == label).tolist()
+            chosen[name, label] = [some.path(index) for index in indices]
     return chosen, available
 
 

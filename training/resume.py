@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from data.samples import Samples, fingerprint
+from data.samples import Samples, count_labels, fingerprint
 from options.train_options import TrainOptions, may_change
 from training import run_folder
 from training.logs import TensorBoard, write_history
@@ -19,8 +19,7 @@ from util.errors import UsageError
 
 def describe_labels(labels: Any) -> str:  # noqa: ANN401
     """Return how many images there are of each label, in words; `labels` is (N,), 0 or 1."""
-    num_fake = int(labels.sum())
-    return f"{len(labels) - num_fake} real and {num_fake} fake images"
+    return "{} real and {} fake images".format(*count_labels(labels))
 
 
 def made_from(

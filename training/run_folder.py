@@ -19,7 +19,7 @@ from training import run_lock
 from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import UsageError
-from util.files import atomic_write
+from util.files import write_json
 from util.machine import versions
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
@@ -189,13 +189,6 @@ def has_ended(folder: str) -> bool:
     """Return whether run.json has "ended" and history.csv exists."""
     about = read_json(os.path.join(folder, "run.json"))
     return "ended" in (about or {}) and os.path.exists(os.path.join(folder, "history.csv"))
-
-
-def write_json(path: str, values: dict[str, Any]) -> None:
-    """Write `values` as indented JSON, atomically."""
-    with atomic_write(path) as file:
-        json.dump(values, file, indent=1)
-        file.write("\n")
 
 
 def read_json(path: str) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import ctypes
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -41,6 +42,13 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO[Any]]:
                 f"{path}: could not be written ({reason}); what it held before is unchanged"
             ) from error
         raise
+
+
+def write_json(path: str, values: Any) -> None:  # noqa: ANN401
+    """Write plain values as JSON, as `atomic_write` does; NaN and infinity are errors."""
+    text = json.dumps(values, indent=1, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write(text + "\n")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
@@ -16,7 +15,7 @@ from tools.checks.audit_figure import heatmap_png
 from tools.checks.audit_scores import ALL, NOTHING, Told, noise
 from tools.checks.cues import CUES, Value
 from util.errors import one_line
-from util.files import atomic_write, csv_writer
+from util.files import atomic_write, csv_writer, write_json
 from util.markdown import table
 
 HINT, STRONG = 0.6, 0.9  # AUROC from which on a set is warned of
@@ -155,8 +154,8 @@ def overview(audited: Sequence[Audited]) -> str:
 def write_report(folder: str, audited: Sequence[Audited], about: dict[str, Any]) -> None:
     """Write audit.json, audit.csv, audit.md and audit.png into `folder`."""
     cues = (*CUES, ALL)
-    with atomic_write(os.path.join(folder, "audit.json")) as file:
-        json.dump({**about, "sets": [_as_json(each) for each in audited]}, file, indent=1)
+    found = {**about, "sets": [_as_json(each) for each in audited]}
+    write_json(os.path.join(folder, "audit.json"), found)
     with atomic_write(os.path.join(folder, "audit.csv")) as file:
         writer = csv_writer(file)
         columns = [f"{cue}_{figure}" for cue in cues for figure in Told._fields]

@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from evaluation.metrics import Labels
+from data.samples import count_labels
+from evaluation.predictions import Labels
 from tools.checks.cues import CUES, Value
 
 Numbers = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ NOTHING = Told(math.nan, math.nan)
 
 def number_of_folds(labels: Labels) -> int:
     """Five, or fewer of a small set; 0 where there are too few images of a label."""
-    smallest = min(int(np.sum(labels == 0)), int(np.sum(labels == 1)))
+    smallest = min(count_labels(labels))
     return min(MAX_FOLDS, smallest // 5) if smallest >= FEWEST else 0
 
 
@@ -107,7 +108,7 @@ def noise(labels: Labels) -> float:
     Whitney, 1947) by half as much again, which the folds' models, alike in their errors, come to in
     simulations of cues that tell nothing.
     """
-    reals, fakes = int(np.sum(labels == 0)), int(np.sum(labels == 1))
+    reals, fakes = count_labels(labels)
     return 1.5 * math.sqrt((reals + fakes + 1) / (12 * reals * fakes))
 
 

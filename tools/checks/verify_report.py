@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from tools.checks.findings import FAULTS, OBSERVATIONS, Content, Finding, Report
-from util.files import atomic_write
+from util.files import atomic_write, write_json
 from util.markdown import table
 
 SHOWN = 20  # of each list, in Markdown
@@ -16,9 +15,7 @@ QUICK = "Names, counts and empty files only: nothing was decoded, no duplicates 
 
 def save(report: Report, prefix: str) -> None:
     """Write `prefix`.json, which holds everything, and `prefix`.md."""
-    with atomic_write(f"{prefix}.json") as file:  # undecodable bytes of names as \\udc80 .. \\udcff
-        json.dump(as_json(report), file, indent=1)
-        file.write("\n")
+    write_json(f"{prefix}.json", as_json(report))  # undecodable bytes as \\udc80 .. \\udcff
     with atomic_write(f"{prefix}.md") as file:
         file.write(as_markdown(report, f"{prefix}.json"))
 
