@@ -19,7 +19,11 @@ def _results() -> dict[str, Any]:
 
 
 def published_names() -> list[str]:
-    """What `published` can be asked for: the released models, then the rows of Table 2."""
+    """Return what `published` can be asked for: the released models, then the rows of Table 2.
+
+    A row that train.py can repeat is called as the preset that does, with the augmentation of
+    blur_jpg_prob0.5 where the preset names classes alone.
+    """
     return [*_results()["released_models"], *_results()["table2_ap"]]
 
 
@@ -30,7 +34,7 @@ def check_published(name: str) -> None:
 
 
 def published(name: str, no_crop: bool = False) -> dict[str, dict[str, float]]:
-    """Published figures as fractions: {test set: {"ap": ..., "accuracy": ...}}.
+    """Return published figures as fractions: {test set: {"ap": ..., "accuracy": ...}}.
 
     The released models have both figures, with the centre crop or (`no_crop`) without; a row of
     the paper's Table 2 has AP alone.

@@ -13,10 +13,12 @@ from options.declare import (
     file_name,
     if_given,
     not_with,
+    one_of,
     only_with,
     option,
 )
 from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.names import PUBLISHED
 from options.places import writable_folder
 from options.source import NEEDED, PART, PlainFolders
 
@@ -114,7 +116,9 @@ class MeasureOptions:
         needs=[only_with("calibrate_on")],
     )
     published: str = option(
-        "", "show these published figures beside ours: blur_jpg_prob0.5 or a row of Table 2"
+        "",
+        f"show these published figures beside ours: {', '.join(PUBLISHED)}",
+        if_given(one_of(*PUBLISHED)),
     )
 
 

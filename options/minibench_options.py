@@ -45,7 +45,7 @@ class SheetOptions:
     """Draw a contact sheet of the miniature benchmark: real beside fake for each test set."""
 
     data: str = option("dataset/mini", "a folder that minibench.build made")
-    out: str = option("minibench/contact_sheet.png", "the PNG to write", writable_file)
+    out: str = option("docs/images/contact_sheet.png", "the PNG to write", writable_file)
 
 
 @dataclass(frozen=True, kw_only=True)

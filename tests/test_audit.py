@@ -24,8 +24,7 @@ from tools.checks.cues import CUES
 LABELS = ("0_real", "1_fake")
 
 
-    few_enough = listed(30, 30)
-    assert subsample(few_enough, 30, 0, per_label=True).paths.tolist() == few_enough.paths.tolist()
+def save(path: pathlib.Path, rng: np.random.Generator, size: tuple[int, int], **how: Any) -> None:  # noqa: ANN401
     """A crop of smooth random colours, real or fake alike."""
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)

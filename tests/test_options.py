@@ -78,12 +78,12 @@ def test_the_reference_training_commands_parse_verbatim(prob: str) -> None:
 def test_a_preset_is_the_references_command(prob: str) -> None:
     flags = "--blur_sig 0.0,3.0 --jpg_method cv2,pil --jpg_qual 30,100"
     long = parse(TrainOptions, f"--blur_prob {prob} --jpg_prob {prob} {flags}".split())
-    short = parse(TrainOptions, ["--preset", f"blur_jpg_{prob}"])
+    short = parse(TrainOptions, ["--preset", f"blur_jpg_prob{prob}"])
     assert dataclasses.replace(short, preset=()) == long
 
 
 def test_presets_combine_and_explicit_flags_override_them() -> None:
-    options = parse(TrainOptions, ["--blur_prob", "0.2", "--preset", "4class,blur_jpg_0.5"])
+    options = parse(TrainOptions, ["--blur_prob", "0.2", "--preset", "4class,blur_jpg_prob0.5"])
     assert (options.blur_prob, options.jpg_prob) == (0.2, 0.5)
     assert options.classes == ("airplane", "bird", "bicycle", "boat")
     assert options.earlystop_epoch == 25
@@ -119,7 +119,7 @@ def test_options_are_frozen() -> None:
         ("--pairs --batch_size 3", ["--batch_size", "even"]),
         ("--pairs --class_bal", ["--class_bal"]),
         ("--continue_train --overwrite", ["--overwrite"]),
-        ("--preset best", ["--preset", "blur_jpg_0.5"]),
+        ("--preset best", ["--preset", "blur_jpg_prob0.5"]),
         ("--accumulate 65", ["--accumulate 65", "--batch_size 64"]),
         ("--ema 1", ["--ema", "between 0"]),
         ("--blur_porb 0.5", ["--blur_porb", "--blur_prob"]),
@@ -149,6 +149,8 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
     assert "--no_crop" in refused(
         EvalOptions, "--model_path w --dataroot d --no_crop --cropSize 9", capsys
     )
+    unknown = refused(EvalOptions, "--predictions p --published No_aug", capsys)
+    assert "--published" in unknown and "no_aug" in unknown and "cyc_im" in unknown
     assert "PATHS" in refused(PredictOptions, "--model_path w", capsys)
 
 

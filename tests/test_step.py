@@ -94,7 +94,9 @@ def test_a_run_with_parts_and_an_average_resumes_to_the_bit(
 def test_dry_run_tells_and_touches_nothing(
     toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_training(toy, tmp_path / "new", "--dry_run", "--preset", "blur_jpg_0.1", "--jpg_prob", 0.3)
+    run_training(
+        toy, tmp_path / "new", "--dry_run", "--preset", "blur_jpg_prob0.1", "--jpg_prob", 0.3
+    )
     out = capsys.readouterr().out
     assert '"blur_prob": 0.1' in out
     assert '"jpg_prob": 0.3' in out

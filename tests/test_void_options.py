@@ -79,7 +79,7 @@ def test_an_option_that_others_make_void_is_refused(
         ("train.py", "--preset 2class --schedule onecycle"),
         ("train.py", "--preset blur --blur_prob 0"),
         ("train.py", "--preset blur,2class"),
-        ("train.py", "--preset blur_jpg_0.5 --blur_sig 1 --jpg_qual 80"),
+        ("train.py", "--preset blur_jpg_prob0.5 --blur_sig 1 --jpg_qual 80"),
         ("train.py", "--real r --fake f --replay_root d --train_split train"),
         ("train.py", "--lr 1 --head_lr 1"),
         ("eval.py", f"{SCORE} --gradcam"),
@@ -97,7 +97,7 @@ def test_what_has_an_effect_passes(script: str, argv: str) -> None:
     parse(COMMANDS[script], argv.split())
 
 
-@pytest.mark.parametrize("presets", ["blur,jpeg", "2class,4class", "no_aug,blur_jpg_0.1"])
+@pytest.mark.parametrize("presets", ["blur,jpeg", "2class,4class", "no_aug,blur_jpg_prob0.1"])
 def test_presets_that_disagree_are_refused(
     presets: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
