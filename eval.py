@@ -51,10 +51,10 @@ def score_images(options: EvalOptions) -> int:
     testsets = find_testsets(
         options.dataroot,
         options.testsets,
-        options.split,
-        options.real,
-        options.fake,
-        options.val_fraction,
+        split=options.split,
+        real=options.real,
+        fakes=options.fake,
+        val_fraction=options.val_fraction,
     )
     refuse_reserved(testsets)
     detector = load_detector(

@@ -258,8 +258,15 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
             left_out = "it is left out of the validation"
             note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
             is_whole = progress.step >= num_steps or not state.is_plateau()
-            every = options.save_epoch_freq
-            finish_epoch(state, metrics, folder, board, batch_size, every, is_whole)
+            finish_epoch(
+                state,
+                metrics,
+                folder=folder,
+                board=board,
+                batch_size=batch_size,
+                keep_every=options.save_epoch_freq,
+                is_whole=is_whole,
+            )
 
     board.close()
     if distributed.is_main():

@@ -31,7 +31,7 @@ TARGETS = {".png": 1.8, ".jpg": 3.0}
 def train_images(folder: str) -> TrainImages:
     """Build our data set, as train.py does for the paper's augmentation."""
     blur, jpeg = Blur(PROB, (0.0, 3.0)), Jpeg(PROB, (30, 100), ("cv2", "pil"))
-    transforms = train_transform(256, 224, ("bilinear",), blur, jpeg, flip=True)
+    transforms = train_transform(256, 224, ("bilinear",), blur=blur, jpeg=jpeg, flip=True)
     return TrainImages(find_samples(folder), transforms, seed=0)
 
 

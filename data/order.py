@@ -29,6 +29,7 @@ def make_pools(
     labels: npt.NDArray[np.uint8],
     num_new: int,
     pairs: Order | None,
+    *,
     batch_size: int,
     replay_fraction: float,
     world_size: int,

@@ -20,6 +20,7 @@ def training_images(
     dataroot: str,
     splits: tuple[str, str],
     classes: Sequence[str] = (),
+    *,
     real: str = "",
     fakes: Sequence[str] = (),
     val_fraction: float = 0.1,
@@ -72,6 +73,7 @@ def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Sam
 def find_testsets(
     dataroot: str,
     wanted: Sequence[str] = (),
+    *,
     split: str = "",
     real: str = "",
     fakes: Sequence[str] = (),
@@ -132,6 +134,7 @@ def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
 
 def find_all_sets(
     dataroot: str,
+    *,
     split: str = "",
     real: str = "",
     fakes: Sequence[str] = (),
@@ -143,13 +146,15 @@ def find_all_sets(
     sets by name. Raises UsageError where nothing is found.
     """
     if fakes:
-        return find_testsets(dataroot, (), split, real, fakes, val_fraction)
+        return find_testsets(
+            dataroot, split=split, real=real, fakes=fakes, val_fraction=val_fraction
+        )
     if os.path.isfile(dataroot):
         manifest = read_manifest(dataroot)
         splits = [name for name in SPLITS if name in manifest.splits]
         found = {name: manifest.select(split=name) for name in splits}
         if set(manifest.splits) - set(splits):
-            tests = find_testsets(dataroot, (), split, real, (), val_fraction)
+            tests = find_testsets(dataroot, split=split, real=real, val_fraction=val_fraction)
             found |= {f"test/{name}" if splits else name: tests[name] for name in tests}
         return found
     folders = set_folders(dataroot, ORDER)
@@ -161,7 +166,7 @@ def find_all_sets(
     is_root = any(name.startswith("test/") for name in folders)
     if is_root or not splits:
         below = os.path.join(dataroot, "test") if is_root else dataroot
-        tests = find_testsets(below, (), split, real)
+        tests = find_testsets(below, split=split, real=real)
         found |= {f"test/{name}" if is_root else name: tests[name] for name in tests}
     return found
 

@@ -13,6 +13,7 @@ def train_transform(
     load_size: int,
     crop_size: int,
     rz_interp: tuple[str, ...],
+    *,
     blur: Blur,
     jpeg: Jpeg,
     flip: bool,
@@ -42,7 +43,7 @@ def eval_crops(crop_size: int | None, crops: int) -> list[list[Transform]]:
 
 
 def val_transform(
-    load_size: int, crop_size: int, rz_interp: tuple[str, ...], blur: Blur, jpeg: Jpeg
+    load_size: int, crop_size: int, rz_interp: tuple[str, ...], *, blur: Blur, jpeg: Jpeg
 ) -> list[Transform]:
     """Return the transforms of validation: those of training at middle strength, centre crop."""
     sigma = (blur.sigma[0] + blur.sigma[-1]) / 2

@@ -26,6 +26,7 @@ def option(
     default: Any,  # noqa: ANN401
     help: str,
     check: Check | None = None,
+    *,
     several: bool = False,
     positional: bool = False,
     presets: Mapping[str, Mapping[str, Any]] | None = None,

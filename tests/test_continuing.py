@@ -249,8 +249,8 @@ def test_weights_that_change_while_training_are_compared_with_nothing(
     init = pathlib.Path(shutil.copy(one_epoch / run_folder.BEST, tmp_path / "init.pth"))
     finish = train.finish_epoch
 
-    def change(*arguments: object) -> None:
-        finish(*arguments)
+    def change(*arguments: object, **known: object) -> None:
+        finish(*arguments, **known)
         shutil.copy(tmp_path / "run" / run_folder.BEST, init)
 
     monkeypatch.setattr(train, "finish_epoch", change)

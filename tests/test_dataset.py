@@ -22,7 +22,7 @@ from networks.normalize import normalize
 from tests.conftest import children, write_image
 
 BLUR, JPEG = Blur(0.5, (0.0, 3.0)), Jpeg(0.5, (30, 100), ("cv2", "pil"))
-TRAIN = train_transform(40, 32, ("bilinear", "bicubic"), BLUR, JPEG, flip=True)
+TRAIN = train_transform(40, 32, ("bilinear", "bicubic"), blur=BLUR, jpeg=JPEG, flip=True)
 
 
 def train_images(root: pathlib.Path, seed: int = 0) -> TrainImages:
@@ -86,7 +86,7 @@ def test_the_images_of_a_pair_get_the_same_draws(toy: pathlib.Path) -> None:
 
 
 def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    transforms = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
+    transforms = val_transform(40, 32, ("bilinear",), blur=BLUR, jpeg=JPEG)
     samples = find_samples(str(toy / "val"))
     dataset = EvalImages(samples, [transforms], seed=5)
     first = [dataset[i, 0, 1].images[0][1] for i in range(8)]
@@ -99,7 +99,7 @@ def test_validation_draws_are_fixed_by_the_path(toy: pathlib.Path, tmp_path: pat
 
 
 def test_validation_degrades_at_middle_strength() -> None:
-    _, blur, jpeg, _ = val_transform(40, 32, ("bilinear",), BLUR, JPEG)
+    _, blur, jpeg, _ = val_transform(40, 32, ("bilinear",), blur=BLUR, jpeg=JPEG)
     assert blur == Blur(0.5, (1.5,), "cv2")
     assert jpeg == Jpeg(0.5, (65,), ("pil",))
 

@@ -21,7 +21,14 @@ def pairs_of(paired: bool) -> Order | None:
 def test_new_and_old_images_together_make_the_batch(
     world_size: int, fraction: float, paired: bool
 ) -> None:
-    pools = make_pools(LABELS, 200, pairs_of(paired), 64, fraction, world_size)
+    pools = make_pools(
+        LABELS,
+        200,
+        pairs_of(paired),
+        batch_size=64,
+        replay_fraction=fraction,
+        world_size=world_size,
+    )
     shares = [pool.per_batch for pool in pools]
     assert sum(shares) == 64
     unit = world_size * (2 if paired else 1)
@@ -42,10 +49,10 @@ def test_fewer_images_than_a_batch_holds_are_refused(
 ) -> None:
     labels = LABELS if replayed else LABELS[:num_new]
     with pytest.raises(UsageError, match=f"--batch_size {message}"):
-        make_pools(labels, num_new, None, 64, 0.3, 1)
+        make_pools(labels, num_new, None, batch_size=64, replay_fraction=0.3, world_size=1)
 
 
 @pytest.mark.parametrize(("fraction", "kind"), [(0.01, "old"), (0.99, "new"), (0.4, "old")])
 def test_a_batch_without_room_for_both_kinds_is_refused(fraction: float, kind: str) -> None:
     with pytest.raises(UsageError, match=f"--batch_size 8, .* 8 processes, has no room for {kind}"):
-        make_pools(LABELS, 200, None, 8, fraction, 8)
+        make_pools(LABELS, 200, None, batch_size=8, replay_fraction=fraction, world_size=8)

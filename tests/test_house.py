@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "networks", "options", "util"},
     "training": {"data", "evaluation", "networks", "options", "util"},
     "report": {"data", "evaluation", "networks", "options", "util"},
-    "tools": {"data", "evaluation", "options", "util"},
+    "tools": {"data", "evaluation", "networks", "options", "util"},
     "minibench": {"data", "options", "util"},
     "benchmarks": {"data", "evaluation", "networks", "options", "tools", "util"},
 }

@@ -22,7 +22,7 @@ from util.errors import UsageError
 LABELS = np.array([0] * 90 + [1] * 10, np.uint8)
 
 
-NEW = make_pools(LABELS, 100, None, 10, 0.5, 1)
+NEW = make_pools(LABELS, 100, None, batch_size=10, replay_fraction=0.5, world_size=1)
 
 
 def test_an_epoch_holds_every_image_once_in_a_new_order() -> None:
@@ -45,7 +45,9 @@ def test_pairs_stay_together(tmp_path: pathlib.Path) -> None:
         for label in ("0_real", "1_fake"):
             write_image(tmp_path / f"cat/{label}/{name}.png", 0)
     samples = find_samples(str(tmp_path))
-    pools = make_pools(samples.labels, 6, find_pairs(samples), 6, 0.5, 1)
+    pools = make_pools(
+        samples.labels, 6, find_pairs(samples), batch_size=6, replay_fraction=0.5, world_size=1
+    )
     order = epoch_order(pools, False, seed=0, epoch=0)
     assert sorted(order) == list(range(6))
     for real, fake in order.reshape(-1, 2):
@@ -68,7 +70,14 @@ def test_processes_share_each_batch_evenly_and_without_overlap(world_size: int) 
 
 def test_no_process_gets_one_label_only_of_pairs() -> None:
     pairs = np.arange(16).reshape(8, 2)
-    pools = make_pools(np.tile([0, 1], 8).astype(np.uint8), 16, pairs, 8, 0.5, 2)
+    pools = make_pools(
+        np.tile([0, 1], 8).astype(np.uint8),
+        16,
+        pairs,
+        batch_size=8,
+        replay_fraction=0.5,
+        world_size=2,
+    )
     order = epoch_order(pools, False, 0, 0)
     for rank in (0, 1):
         for keys in EpochBatches(order, 0, 8, 0, 2, rank, 2):
@@ -85,14 +94,18 @@ def test_an_epoch_can_be_taken_up_in_its_middle() -> None:
 
 @pytest.mark.parametrize(("images", "steps"), [(100, 8), (96, 8), (12, 1), (23, 1)])
 def test_the_incomplete_batch_is_left_out(images: int, steps: int) -> None:
-    pools = make_pools(np.zeros(images, np.uint8), images, None, 12, 0.5, 1)
+    pools = make_pools(
+        np.zeros(images, np.uint8), images, None, batch_size=12, replay_fraction=0.5, world_size=1
+    )
     assert (steps_per_epoch(pools), pools[0].per_batch) == (steps, 12)
     assert len(epoch_order(pools, False, 0, 0)) == steps * 12
 
 
 def replayed(num_new: int, num_old: int, pairs: Order | None, *rest: Any) -> list[Pool]:  # noqa: ANN401
     labels = np.tile([0, 1], (num_new + num_old) // 2).astype(np.uint8)
-    return make_pools(labels, num_new, pairs, *rest)
+    batch_size, fraction, world_size = rest
+    known = {"batch_size": batch_size, "world_size": world_size}
+    return make_pools(labels, num_new, pairs, replay_fraction=fraction, **known)
 
 
 @pytest.mark.parametrize("paired", [False, True])

@@ -175,9 +175,9 @@ def test_the_held_out_share_can_be_chosen(plain: pathlib.Path) -> None:
     for split, samples in (("train", train_samples), ("val", val_samples)):
         (found,) = find_testsets("", split=split, **pair, val_fraction=0.3).values()
         assert real_paths(found) == real_paths(samples)
-        assert real_paths(find_all_sets("", split, "photos", ["made"], 0.3)["made"]) == real_paths(
-            found
-        )
+        assert real_paths(
+            find_all_sets("", split=split, real="photos", fakes=["made"], val_fraction=0.3)["made"]
+        ) == real_paths(found)
     lines = [f"{x}/{n}.png,{int(x == 'made')}" for x in ("photos", "made") for n in range(20)]
     (plain / "m.csv").write_text("path,label\n" + "\n".join(lines))
     (found,) = find_testsets("m.csv", split="val", val_fraction=0.3).values()

@@ -233,7 +233,14 @@ def test_the_training_images_are_checked(train_root: pathlib.Path) -> None:
 
 
 def plan(samples: Samples, batch_size: int, batches: int) -> EpochBatches:
-    pools = make_pools(samples.labels, len(samples.labels), None, batch_size, 0.0, 1)
+    pools = make_pools(
+        samples.labels,
+        len(samples.labels),
+        None,
+        batch_size=batch_size,
+        replay_fraction=0.0,
+        world_size=1,
+    )
     order = epoch_order(pools, balanced=False, seed=0, epoch=0)
     return EpochBatches(order, 0, batch_size, 0, batches, rank=0, world_size=1)
 

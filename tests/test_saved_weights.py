@@ -76,12 +76,12 @@ def test_a_state_that_is_not_finite_is_never_written(
 ) -> None:
     original = train.finish_epoch
 
-    def spoil(state: object, *rest: object) -> None:
+    def spoil(state: object, *rest: object, **known: object) -> None:
         if part == "buffer":
             state.network.get_buffer("bn1.running_var")[0] = math.nan  # type: ignore[attr-defined]
         else:
             next(iter(state.optimizer.state.values()))["exp_avg"][0] = math.inf  # type: ignore[attr-defined]
-        original(state, *rest)
+        original(state, *rest, **known)
 
     monkeypatch.setattr(train, "finish_epoch", spoil)
     with pytest.raises(errors.WorkError, match=r"best\.pth is not written: after 3 steps .* holds"):

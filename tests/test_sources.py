@@ -113,15 +113,15 @@ def test_held_out_images_follow_from_their_names(tmp_path: pathlib.Path) -> None
     names = [f"{number:03}" for number in range(300)]
     touch(tmp_path, *(f"real/{n}.jpg" for n in names), *(f"fake/{n}.png" for n in names))
     places = (str(tmp_path / "real"), [str(tmp_path / "fake")])
-    train, val = training_images("", SPLITS, (), *places, 0.2)
+    train, val = training_images("", SPLITS, (), real=places[0], fakes=places[1], val_fraction=0.2)
     assert len(train.labels) + len(val.labels) == 600
     assert abs(len(val.labels) - 120) < 3 * np.sqrt(2 * 600 * 0.2 * 0.8)
     assert not set(listed(train)) & set(listed(val))
     stems = [pathlib.Path(path).stem for path in listed(val)]
     assert all(stems.count(stem) == 2 for stem in stems)  # pairs stay together
-    again = training_images("", SPLITS, (), *places, 0.2)[1]
+    again = training_images("", SPLITS, (), real=places[0], fakes=places[1], val_fraction=0.2)[1]
     np.testing.assert_array_equal(val.paths, again.paths)
-    larger = training_images("", SPLITS, (), *places, 0.4)[1]
+    larger = training_images("", SPLITS, (), real=places[0], fakes=places[1], val_fraction=0.4)[1]
     assert set(listed(val)) < set(listed(larger))
     with pytest.raises(UsageError, match=r"--val_fraction 0.2 of 1 images: no"):
         hold_out(train.take(np.array([0])), 0.2)

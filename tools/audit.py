@@ -84,7 +84,13 @@ def main() -> int:
     """Audit as the command line says; return 1 where a file could not be read."""
     options = parse(AuditOptions)
     dataroot = options.dataroot[0] if options.dataroot else ""
-    sets = find_all_sets(dataroot, options.split, options.real, options.fake, options.val_fraction)
+    sets = find_all_sets(
+        dataroot,
+        split=options.split,
+        real=options.real,
+        fakes=options.fake,
+        val_fraction=options.val_fraction,
+    )
     name = os.path.basename(os.path.abspath(dataroot or options.fake[0]))
     out = options.out or os.path.join("results", f"audit-{name}")
     audited = [

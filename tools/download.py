@@ -168,27 +168,11 @@ def get_weights(folder: str) -> None:
 
 
 def check_resnet50(path: str) -> None:
-    """Raise UsageError unless `path` holds weights of resnet50 with one output, to the key.
+    """Raise UsageError unless `path` holds weights of resnet50 with one output, to the key."""
+    from networks.create import create_trained  # noqa: PLC0415 - torch takes seconds
+    from networks.weights import read_weights  # noqa: PLC0415
 
-    The layouts are those of networks/weights.py, which folder this one may not import.
-    """
-    from util.checkpoint import read_checkpoint  # noqa: PLC0415 - torch takes seconds
-
-    checkpoint = read_checkpoint(path)
-    state = checkpoint["model"] if isinstance(checkpoint.get("model"), dict) else checkpoint
-    shapes = {
-        str(key).removeprefix("module."): list(getattr(value, "shape", ["no tensor"]))
-        for key, value in state.items()
-    }
-    expected = json.loads((HERE / "resnet50_keys.json").read_bytes())
-    wrong = [
-        f"{key} is {shapes.get(key, 'missing')} instead of {expected.get(key, 'absent')}"
-        for key in sorted(expected.keys() | shapes.keys())
-        if shapes.get(key) != expected.get(key)
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise UsageError(f"{path}: no weights of resnet50 with one output: {wrong[0]}{more}")
+    create_trained("resnet50", read_weights(path))
 
 
 def main() -> None:

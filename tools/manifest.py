@@ -52,7 +52,13 @@ def write(options: ManifestOptions) -> None:
     if os.path.exists(options.out) and not options.overwrite:
         raise UsageError(f"--out {options.out}: is there already; add --overwrite to replace it")
     dataroot = options.dataroot[0] if options.dataroot else ""
-    sets = find_all_sets(dataroot, options.split, options.real, options.fake, options.val_fraction)
+    sets = find_all_sets(
+        dataroot,
+        split=options.split,
+        real=options.real,
+        fakes=options.fake,
+        val_fraction=options.val_fraction,
+    )
     count = write_manifest(options.out, rows(sets, os.path.dirname(options.out) or "."))
     say(f"{options.out}: {count:,} images in {len(sets)} sets")
 

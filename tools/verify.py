@@ -23,6 +23,7 @@ from util.errors import UsageError, run
 def check(
     root: str,
     wanted: tuple[str, ...] = (),
+    *,
     quick: bool = False,
     processes: int = 0,
     split: str = "",
@@ -38,7 +39,7 @@ def check(
     if os.path.isfile(root):
         refuse_stale(read_manifest(root), every=1)
     if split or real or fakes or os.path.isfile(root):
-        sets = find_all_sets(root, split, real, fakes, val_fraction)
+        sets = find_all_sets(root, split=split, real=real, fakes=fakes, val_fraction=val_fraction)
         if lost := sorted(set(wanted) - {name.removeprefix("test/") for name in sets}):
             raise UsageError(f"--sets: no set {lost[0]} in {root}; it holds {', '.join(sets)}")
         chosen = [name for name in sets if not wanted or name.removeprefix("test/") in wanted]
@@ -194,13 +195,13 @@ def main() -> int:
     report = check(
         root,
         options.sets,
-        options.quick,
-        options.processes,
-        options.split,
-        options.real,
-        options.fake,
-        options.max_pixels,
-        options.val_fraction,
+        quick=options.quick,
+        processes=options.processes,
+        split=options.split,
+        real=options.real,
+        fakes=options.fake,
+        max_pixels=options.max_pixels,
+        val_fraction=options.val_fraction,
     )
     save(report, prefix)
     print(as_text(report))

@@ -85,7 +85,8 @@ def validate(
 
 def finish_epoch(
     state: TrainingState,
-    figures: dict[str, float],
+    metrics: dict[str, float],
+    *,
     folder: str,
     board: TensorBoard,
     batch_size: int,
@@ -102,13 +103,13 @@ def finish_epoch(
     """
     progress, optimizer = state.progress, state.optimizer
     gather_unreadable(progress)
-    epoch, accuracy = progress.epoch + 1, figures["accuracy"]
+    epoch, accuracy = progress.epoch + 1, metrics["accuracy"]
     row = {
         "epoch": epoch,
         "total_steps": progress.total_steps,
         "lr": optimizer.param_groups[0]["lr"],
         "loss": progress.loss_sum / progress.step,
-        **{f"val_{name}": value for name, value in figures.items()},
+        **{f"val_{name}": value for name, value in metrics.items()},
         "unreadable": len(progress.unreadable),
         "images_per_second": progress.step * batch_size / progress.seconds,
     }
@@ -133,7 +134,7 @@ def finish_epoch(
         write_history(folder, progress.rows())
     say(
         f"epoch {epoch}{'' if is_whole else ', in part'}: loss {row['loss']:.4f}, validation AP"
-        f" {figures['ap']:.4f}, accuracy {accuracy:.4f}{' (best so far)' if is_best else ''}"
+        f" {metrics['ap']:.4f}, accuracy {accuracy:.4f}{' (best so far)' if is_best else ''}"
     )
 
 

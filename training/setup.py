@@ -29,14 +29,21 @@ def build_datasets(
     """
     splits = options.train_split, options.val_split
     train_samples, val_samples = training_images(
-        options.dataroot, splits, options.classes, options.real, options.fake, options.val_fraction
+        options.dataroot,
+        splits,
+        options.classes,
+        real=options.real,
+        fakes=options.fake,
+        val_fraction=options.val_fraction,
     )
     load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
     jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method)
     flip = not options.no_flip
-    train_steps = train_transform(load_size, crop_size, interpolation, blur, jpeg, flip)
-    val_steps = val_transform(load_size, crop_size, interpolation, blur, jpeg)
+    train_steps = train_transform(
+        load_size, crop_size, interpolation, blur=blur, jpeg=jpeg, flip=flip
+    )
+    val_steps = val_transform(load_size, crop_size, interpolation, blur=blur, jpeg=jpeg)
     if options.max_images:
         train_samples = subsample(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
@@ -48,9 +55,9 @@ def build_datasets(
         train_samples.labels,
         num_new,
         pairs,
-        options.batch_size,
-        options.replay_fraction,
-        world_size,
+        batch_size=options.batch_size,
+        replay_fraction=options.replay_fraction,
+        world_size=world_size,
     )
     most = options.max_pixels
     train_set = TrainImages(train_samples, train_steps, options.seed, pairs, most)
