@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data.samples import Samples, find_samples
-from data.sources import find_testsets, left_out
-from data.unreadable import tell_unreadable
+from data.sources import find_testsets, testsets_left_out
+from data.unreadable import report_unreadable
 from evaluation.benchmark import PAPER
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
 from evaluation.degrade import ORIGINAL, variants
@@ -65,7 +65,9 @@ def score_images(options: EvalOptions) -> int:
         tf32=options.tf32,
         compile=options.compile,
     )
-    crop_size = None if options.no_crop else options.cropSize or detector.input.size or 224
+    crop_size = detector.input.crop(
+        options.cropSize, whole=options.no_crop, default=detector.input.usual
+    )
     detector.check_size(crop_size)
     protocol = ScoringProtocol(
         crop_size=crop_size,
@@ -80,7 +82,7 @@ def score_images(options: EvalOptions) -> int:
     # what the results will be, and whether they may be written: asked before hours of scoring
     folder = results_folder(options, default_name(options.model_path))
     origin = Provenance.of(detector, protocol, dataroot=options.dataroot, testsets=testsets)
-    origin.partial = left_out(options.dataroot, options.testsets)
+    origin.partial = testsets_left_out(options.dataroot, options.testsets)
     if options.robustness:
         origin.levels = {
             "blur": options.blur_sigmas,
@@ -120,7 +122,7 @@ def score_images(options: EvalOptions) -> int:
         for name, reasons in origin.unreadable.items()
         for path, reason in reasons.items()
     ]
-    return tell_unreadable(lost, options.skip_unreadable, "metrics.json")
+    return report_unreadable(lost, options.skip_unreadable, "metrics.json")
 
 
 def measure_predictions(options: EvalOptions) -> int:

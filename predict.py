@@ -15,7 +15,7 @@ import numpy as np
 
 from data.images import UnreadableImage
 from data.samples import find_images
-from data.unreadable import tell_unreadable
+from data.unreadable import report_unreadable
 from evaluation.predict import progress_bar
 from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
@@ -44,7 +44,7 @@ def main(options: PredictOptions) -> int:
         compile=options.compile,
     )
     trained_on = detector.input.size
-    crop_size = None if options.no_crop else options.cropSize or trained_on
+    crop_size = detector.input.crop(options.cropSize, whole=options.no_crop, default=None)
     detector.check_size(crop_size)
     if trained_on not in (None, crop_size):
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
@@ -81,7 +81,7 @@ def main(options: PredictOptions) -> int:
                     write({"path": path, "error": errors.one_line(unreadable[path].reason)})
             sys.stdout.flush()
             predicted.require_finite(samples.path, options.precision)
-    return tell_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
+    return report_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
 
 
 def scored_as(logit: float, verdict: Verdict | None) -> dict[str, object]:

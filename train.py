@@ -29,7 +29,7 @@ from networks.architectures import architecture
 from networks.create import create_network
 from networks.detector import as_detector, load_detector
 from networks.device import autocast, choose_device
-from networks.fit import refuse_what_does_not_fit, smallest_part
+from networks.fit import check_fit, smallest_part
 from networks.freeze import freeze, frozen_part
 from networks.normalize import normalize
 from networks.weights import read_weights
@@ -37,16 +37,16 @@ from training import run_folder, run_lock, schedule
 from training.epoch import (
     finish_epoch,
     note_unreadable,
-    tell_end,
+    print_end,
     validate,
 )
 from training.logs import write_history
-from training.resume import board_of, complete, describe_labels, made_from, resume
+from training.resume import describe_labels, finish_records, made_from, open_tensorboard, resume
 from training.setup import build_datasets, build_state
 from training.state import TrainingState
 from training.step_log import StepLog
 from util import distributed, errors
-from util.console import say, say_next
+from util.console import print_next_command, say
 from util.files import sha256
 from util.interrupt import stop_signals
 
@@ -69,7 +69,7 @@ def main(options: TrainOptions) -> None:
     best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
     if os.path.isfile(best) and not options.dry_run:
         scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
-        say_next("eval.py", "--model_path", best, "--dataroot", scored)
+        print_next_command("eval.py", "--model_path", best, "--dataroot", scored)
     distributed.stop()
 
 
@@ -119,7 +119,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
-    refuse_what_does_not_fit(options.arch, options.cropSize, at_a_time, options.freeze)
+    check_fit(options.arch, options.cropSize, at_a_time, options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
@@ -154,7 +154,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     if not state.is_plateau():  # the cycle spans what it was made for
         max_steps = state.schedule.total_steps
     if resumed and is_finished(options, state, max_steps):
-        complete(folder, progress)
+        finish_records(folder, progress)
         say(f"{folder}: this run is finished, after {len(progress.rows())} epochs; nothing to do")
         return
     progress.part = None  # if the run stopped amid an epoch, then that goes on
@@ -168,7 +168,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     )
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
-    board = board_of(folder, progress)
+    board = open_tensorboard(folder, progress)
 
     # -----------------------------------------------------------------------------
     # readers: their worker processes live from one epoch to the next
@@ -227,7 +227,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
                 )
                 parts = list(both)
                 for number, (part, part_targets) in enumerate(parts, start=1):
-                    with distributed.reducing(ddp, number == len(parts)):
+                    with distributed.sync_gradients(ddp, number == len(parts)):
                         with autocast(device, options.precision):
                             logits = model(normalize(part, its.mean, its.std))
                         loss = loss_function(logits.float().squeeze(1), part_targets)
@@ -271,7 +271,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     board.close()
     if distributed.is_main():
         run_folder.end(folder)
-    tell_end(folder, progress)
+    print_end(folder, progress)
 
 
 def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:

@@ -22,7 +22,7 @@ from data.walk import (
     label_folders,
     list_files,
     subfolders,
-    tell_left_out,
+    warn_left_out,
 )
 from util.errors import UsageError
 
@@ -87,9 +87,9 @@ def find_samples(root: str, classes: Sequence[str] = (), both_labels: bool = Tru
     starts = [f"{name}/" for name in dict.fromkeys(classes)] or [""]
     listing = list_files(root, starts)
     for entry in listing.left_out:
-        if wrong := both_ways(entry):
+        if wrong := label_conflict(entry):
             raise UsageError(f"{os.path.join(root, entry.path).rstrip('/')}: {wrong}")
-    tell_left_out(root, listing)
+    warn_left_out(root, listing)
     _require_label_folders(root, classes, listing, both_labels=both_labels)
     found: dict[str, list[str]] = {}  # label folder, ending in "/" -> images below it
     for path, label_folder, _, images, _ in listing.directories:
@@ -181,7 +181,7 @@ def fingerprint(samples: Samples) -> str:
     return hashlib.sha256(b"\0".join(samples.paths.tolist())).hexdigest()[:16]
 
 
-def both_ways(left_out: LeftOut) -> str:
+def label_conflict(left_out: LeftOut) -> str:
     """Return the error for a folder that is linked under the other label; "" if it is not."""
     own, twin = left_out.label_folder, left_out.twin
     if left_out.reason != TWICE or not own or not twin:
@@ -271,7 +271,7 @@ def plain_images(folder: str, where: str, *, hint: str = "", recursive: bool = T
     Raises UsageError that begins with `where` and ends with `hint` where there are none.
     """
     listing = list_files(folder, labelled=False, recursive=recursive)
-    tell_left_out(folder, listing, labelled=False)
+    warn_left_out(folder, listing, labelled=False)
     names = sorted(
         os.fsencode(entry.path + name) for entry in listing.directories for name in entry.images
     )

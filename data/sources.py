@@ -12,7 +12,7 @@ from data.manifest_file import Manifest, read_manifest
 from data.overlap import refuse_both, shared_image, with_label
 from data.samples import SPLITS, Samples, concat, find_samples, plain_images, set_folders
 from data.testsets import ORDER, REALS_OF
-from data.walk import Listing, label_folders, list_files, subfolders, tell_left_out
+from data.walk import Listing, label_folders, list_files, subfolders, warn_left_out
 from util.errors import UsageError
 
 
@@ -123,7 +123,7 @@ def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
     return found
 
 
-def left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
+def testsets_left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     """Return the names of the test sets of `dataroot` not `wanted`; none if `wanted` is empty."""
     if not wanted or not os.path.exists(dataroot):
         return []
@@ -185,7 +185,7 @@ def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     folders = top.folders
     if label_folders(folders):
         return {os.path.basename(os.path.abspath(root)): find_samples(root, both_labels=False)}
-    tell_left_out(root, Listing([], skipped))
+    warn_left_out(root, Listing([], skipped))
     if not folders:
         raise UsageError(f"{root}: holds no test sets (no folders)")
     if not wanted and {"train", "test"} <= set(folders):

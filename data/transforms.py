@@ -39,7 +39,7 @@ def eval_crops(crop_size: int | None, crops: int) -> list[list[Transform]]:
         return [eval_transform(crop_size)]
     five: list[list[Transform]] = [[CentreCrop(crop_size)]]
     five += [[CornerCrop(crop_size, bottom, right)] for bottom in (0, 1) for right in (0, 1)]
-    return five if crops == 5 else five + [[*crop, Flip(1.0)] for crop in five]
+    return five if crops == 5 else five + [[Flip(1.0), *crop] for crop in five]
 
 
 def val_transform(

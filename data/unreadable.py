@@ -9,7 +9,7 @@ from util.console import warn
 MAX_LISTED = 20  # on the console
 
 
-def tell_unreadable(messages: Sequence[str], skip: bool, all_listed_in: str = "") -> int:
+def report_unreadable(messages: Sequence[str], skip: bool, listed_in: str = "") -> int:
     """Warn of the images that were left out, each with its reason; return the exit code.
 
     It is 1 or, with `skip` (--skip_unreadable), where they are only counted, 0. None is ever filled
@@ -25,6 +25,6 @@ def tell_unreadable(messages: Sequence[str], skip: bool, all_listed_in: str = ""
     for message in messages[:MAX_LISTED]:
         warn(message)
     more = len(messages) - MAX_LISTED
-    rest = f" ({more} more{f', in {all_listed_in}' if all_listed_in else ''})" if more > 0 else ""
+    rest = f" ({more} more{f', in {listed_in}' if listed_in else ''})" if more > 0 else ""
     warn(f"{count} could not be read{rest}; with --skip_unreadable they are counted, and exit is 0")
     return 1

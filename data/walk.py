@@ -161,7 +161,7 @@ def subfolders(folder: str) -> list[str]:
     return list_files(folder, recursive=False).directories[0].folders
 
 
-def tell_left_out(root: str, listing: Listing, labelled: bool = True) -> None:
+def warn_left_out(root: str, listing: Listing, labelled: bool = True) -> None:
     """Warn of what was left out below `root` and might have been meant as images.
 
     Prints a line for each kind, with their number and the first. Of files with other endings, those

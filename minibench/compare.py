@@ -9,7 +9,7 @@ from minibench.photographs import FOLDER
 from minibench.spread import METRICS, Metrics, read_about, read_metrics, read_rows
 from options.minibench_options import CompareOptions
 from options.parse import parse
-from util.console import say_next
+from util.console import print_next_command
 from util.errors import UsageError, run
 from util.machine import processor, versions
 from util.markdown import table
@@ -108,10 +108,10 @@ def main() -> None:
         print(f"{where}: {machine}; {', '.join(f'{n} {number}' for n, number in packages.items())}")
     print(f"next: open {results / 'report.html'} in a browser")
     weights, data = ("--model_path", about["weights"]), ("--dataroot", about["dataroot"])
-    say_next("predict.py", *weights, os.path.relpath(FOLDER))
+    print_next_command("predict.py", *weights, os.path.relpath(FOLDER))
     if (held_out := Path(about["dataroot"]).parent / "val").is_dir():
         named = ("--name", f"{results.name}_calibrated")
-        say_next("eval.py", *weights, *data, "--calibrate_on", str(held_out), *named)
+        print_next_command("eval.py", *weights, *data, "--calibrate_on", str(held_out), *named)
 
 
 if __name__ == "__main__":

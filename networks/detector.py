@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple, architecture
 from networks.create import create_trained
 from networks.device import autocast, choose_device
-from networks.fit import refuse_what_does_not_fit
+from networks.fit import check_fit
 from networks.inference import for_inference
 from networks.normalize import normalize
 from networks.weights import read_weights
+from util.errors import UsageError
 from util.files import sha256
 
 
@@ -26,7 +27,21 @@ class InputSpec(NamedTuple):
     """What a detector wants to be given."""
 
     size: int | None  # side of the crops that it was trained on; None: not known
+    usual: int = 224  # side of the crops that it is made for
     any_size: bool = True  # whether whole images will do
+
+    def crop(self, asked: int | None, *, whole: bool, default: int | None) -> int | None:
+        """Return the side of the crops to score, None for whole images.
+
+        That is none for `whole`, else what is `asked` for, else what it was trained on; of weights
+        that do not say it `default`, or what the network is made for where it must be a crop.
+        """
+        if whole:
+            return None
+        return asked or self.size or (default if self.any_size else self.usual)
+
+
+ANY_INPUT = InputSpec(None)
 
 
 class Detector(Protocol):
@@ -62,7 +77,7 @@ class NetworkDetector:
         precision: str = "fp32",
         mean: Triple = IMAGENET_MEAN,
         std: Triple = IMAGENET_STD,
-        size: int | None = None,
+        input: InputSpec = ANY_INPUT,
         weights: str = "",
         sha256: str = "",
         trained_on: dict[str, Any] | None = None,
@@ -72,7 +87,7 @@ class NetworkDetector:
         self.network = network.eval()  # as it was trained: Grad-CAM looks into it
         self.fast = fast or self.network  # what computes the logits
         self.name, self.device, self.precision = name, device, precision
-        self.mean, self.std, self.input = mean, std, InputSpec(size)
+        self.mean, self.std, self.input = mean, std, input
         self.weights, self.sha256, self.trained_on = weights, sha256, trained_on
         tf32 = device.type == "cuda" and torch.backends.cudnn.allow_tf32
         machine = device.type + "-tf32" * tf32 + "-compiled" * compiled
@@ -86,8 +101,13 @@ class NetworkDetector:
         return logits.float().reshape(-1)
 
     def check_size(self, size: int | None) -> None:
-        """Raise UsageError where the network cannot take crops of this side."""
-        refuse_what_does_not_fit(self.name, size)
+        """Raise UsageError where the network cannot take crops of this side, or whole images."""
+        if size is None and not self.input.any_size:
+            raise UsageError(
+                f"--no_crop: --arch {self.name} takes no images of other sizes than"
+                f" {self.input.usual}x{self.input.usual}; leave it out"
+            )
+        check_fit(self.name, size)
 
 
 def as_detector(
@@ -118,7 +138,7 @@ def load_detector(
     where = choose_device(device, tf32)
     weights = read_weights(path)
     arch = arch or weights.arch
-    network = create_trained(arch, weights).to(where)
+    network, its = create_trained(arch, weights).to(where), architecture(arch)
     return NetworkDetector(
         network,
         name=arch,
@@ -126,7 +146,7 @@ def load_detector(
         precision=precision,
         mean=weights.mean,
         std=weights.std,
-        size=weights.crop_size,
+        input=InputSpec(weights.crop_size, its.size, its.any_size),
         weights=path,
         sha256=sha256(path),
         trained_on=weights.trained_on,

@@ -12,7 +12,7 @@ from util.errors import UsageError
 LARGEST_TRIED = 512  # pixels; no network here needs as many
 
 
-def refuse_what_does_not_fit(
+def check_fit(
     arch: str, crop_size: int | None, train_on: int = 0, fixed_part: str = "none"
 ) -> None:
     """Raise UsageError where `arch` cannot take crops of this side or, if it is to be trained (but

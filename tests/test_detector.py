@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import pathlib
 import subprocess
 import sys
@@ -91,6 +93,28 @@ def test_every_entry_names_modules_that_are_there(name: str) -> None:
     head = {id(p) for p in network.get_submodule(its.head).parameters()}
     assert head <= outside
     assert its.pretrained.startswith("https://")
+
+
+def test_a_network_of_one_size_takes_that_and_no_whole_images(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = dataclasses.replace(architecture("resnet18"), size=48, any_size=False)
+    monkeypatch.setitem(ARCHITECTURES, "resnet18", fixed)
+    path = save_weights(tmp_path / "w.pth", crop_size=None)
+    detector = load_detector(str(path), device="cpu")
+    crop = functools.partial(detector.input.crop, default=None)
+    assert (crop(None, whole=False), crop(40, whole=False)) == (48, 40)
+    with pytest.raises(UsageError, match="--no_crop: --arch resnet18 takes no images of other"):
+        detector.check_size(crop(None, whole=True))
+    usual = InputSpec(None)
+    assert (
+        usual.crop(None, whole=False, default=224),
+        usual.crop(None, whole=True, default=7),
+    ) == (
+        224,
+        None,
+    )
+    assert InputSpec(32).crop(None, whole=False, default=224) == 32
 
 
 def score(root: pathlib.Path, detector: Detector, protocol: ScoringProtocol) -> list[float]:

@@ -485,7 +485,7 @@ def test_what_lies_there_and_does_not_fit_is_refused_and_stays(
     if change == "bytes":
         path.write_bytes(b"no weights")
     before = path.read_bytes()
-    words = {"less": "bn1.bias is missing", "more": "extra is", "bytes": "refused"}[change]
+    words = {"less": "missing: bn1.bias", "more": "unexpected: extra", "bytes": "refused"}[change]
     with pytest.raises(UsageError, match=words):
         download.get_weights(str(tmp_path))
     assert path.read_bytes() == before

@@ -10,7 +10,7 @@ import torch
 import train
 from networks.architectures import ARCHITECTURES
 from networks.create import create_network
-from networks.fit import refuse_what_does_not_fit, smallest_part
+from networks.fit import check_fit, smallest_part
 from tests.commands import run
 from tests.conftest import TOY_OPTIONS, assert_wrong_usage
 from tests.toy_runs import run_training
@@ -22,12 +22,12 @@ SMALLEST = {"vgg16": 32, "convnext_tiny": 32, "swin_t": 4}  # of all others: 1
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_smallest_side_that_works_is_the_first_that_is_not_refused(arch: str) -> None:
     smallest = SMALLEST.get(arch, 1)
-    refuse_what_does_not_fit(arch, smallest)
+    check_fit(arch, smallest)
     if smallest > 1:
         message = rf"--cropSize {smallest - 1}: too small for --arch {arch}, .* least {smallest}$"
         with pytest.raises(UsageError, match=message):
-            refuse_what_does_not_fit(arch, smallest - 1)
-    refuse_what_does_not_fit(arch, None)  # whole images
+            check_fit(arch, smallest - 1)
+    check_fit(arch, None)  # whole images
 
 
 @pytest.mark.parametrize(("arch", "side"), [("vgg16", 31), ("convnext_tiny", 31), ("swin_t", 3)])
@@ -53,19 +53,19 @@ def test_batch_norm_learns_from_one_value_a_channel_no_more_here_than_there(
     else:
         assert not fails
     if not fails:
-        refuse_what_does_not_fit("resnet18", side, images)
+        check_fit("resnet18", side, images)
         return
     with pytest.raises(UsageError) as error:
-        refuse_what_does_not_fit("resnet18", side, images)
+        check_fit("resnet18", side, images)
     for word in ("--batch_size", "--accumulate", "--cropSize 32", "--arch resnet18"):
         assert word in str(error.value)
 
 
 def test_a_frozen_backbone_and_networks_without_batch_norm_learn_from_one_image() -> None:
-    refuse_what_does_not_fit("resnet18", 32, 1, "backbone")
-    refuse_what_does_not_fit("convnext_tiny", 32, 1)
+    check_fit("resnet18", 32, 1, "backbone")
+    check_fit("convnext_tiny", 32, 1)
     with pytest.raises(UsageError, match="--batch_size"):
-        refuse_what_does_not_fit("resnet18", 32, 1, "stages:1")
+        check_fit("resnet18", 32, 1, "stages:1")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from options.eval_options import EvalOptions
 from options.parse import parse
 from tests.conftest import write_image
 from tests.toy_runs import run_training
-from util.console import say_next
+from util.console import print_next_command
 
 SHORT = ("--max_steps", 1, "--niter", 1)
 
@@ -61,5 +61,5 @@ def test_an_interpreter_below_this_folder_is_named_from_here(
         ("/somewhere/else/bin/python3", "python3"),
     ):
         monkeypatch.setattr("sys.executable", executable)
-        say_next("eval.py", "--name", "a b")
+        print_next_command("eval.py", "--name", "a b")
         assert capsys.readouterr().out == f"next: {shown} eval.py --name 'a b'\n"

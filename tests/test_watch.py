@@ -136,13 +136,13 @@ def test_gradients_of_parts_are_reduced_once(
     toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    original = distributed.reducing
+    original = distributed.sync_gradients
 
     def reducing(model: object, is_last: bool) -> object:
         asked.append(is_last)
         return original(model, is_last)
 
-    monkeypatch.setattr(distributed, "reducing", reducing)
+    monkeypatch.setattr(distributed, "sync_gradients", reducing)
     run_training(toy, tmp_path, "--max_steps", 2, "--accumulate", 3)
     assert asked == [False, False, True] * 2
 

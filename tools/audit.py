@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data.images import UnreadableImage
 from data.samples import SPLITS, Samples, count_labels, pair_name, subsample
 from data.sources import find_all_sets
-from data.unreadable import tell_unreadable
+from data.unreadable import report_unreadable
 from evaluation.benchmark import PAPER
 from evaluation.metrics import Labels
 from options.audit_options import AuditOptions
@@ -108,7 +108,7 @@ def main() -> int:
         print(f"\n{sentence}")
     print(f"\n{one_line(out)}: audit.md, audit.png, audit.csv, audit.json")
     unreadable = [message for each in audited for message in each.unreadable]
-    return tell_unreadable(unreadable, options.skip_unreadable, "audit.json")
+    return report_unreadable(unreadable, options.skip_unreadable, "audit.json")
 
 
 def _place(name: str) -> tuple[bool, tuple[int, str]]:

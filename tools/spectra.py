@@ -22,7 +22,7 @@ from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
 from data.samples import subsample
 from data.sources import find_testsets
-from data.unreadable import tell_unreadable
+from data.unreadable import report_unreadable
 from evaluation.benchmark import PAPER
 from options.parse import parse
 from options.spectra_options import SpectraOptions
@@ -187,7 +187,7 @@ def main() -> int:
         print(_told(group, len(paths), available[group], sums.get(group), options.size))
     print(one_line(options.out))
     unreadable = [message for group in sums.values() for message in group.unreadable]
-    return tell_unreadable(unreadable, options.skip_unreadable)
+    return report_unreadable(unreadable, options.skip_unreadable)
 
 
 def _told(group: Group, chosen: int, available: int, sums: Sums | None, size: int) -> str:

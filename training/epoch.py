@@ -45,7 +45,7 @@ def note_unreadable(
         )
 
 
-def stop_if_not_sound(
+def require_sound(
     network: nn.Module, images: torch.Tensor, *, arch: str, precision: str, folder: str
 ) -> None:
     """Raise WorkError where `network` gives some of `images` (N, 3, H, W) uint8 a logit that is not
@@ -76,7 +76,7 @@ def validate(
     """
     # Batch norm's statistics are each process's own until the next step; a checkpoint has the first
     # one's, and with others a run that goes on from it would be validated differently.
-    distributed.share(detector.network.buffers())
+    distributed.broadcast(detector.network.buffers())
     with progress_bar(len(samples.labels), "validation") as bar:
         predicted = predict(detector, batches, len(samples.labels), bar)
     predicted.require_finite(samples.path, detector.precision)
@@ -138,7 +138,7 @@ def finish_epoch(
     )
 
 
-def tell_end(folder: str, progress: Progress) -> None:
+def print_end(folder: str, progress: Progress) -> None:
     """Say where the weights are: the best ones, if any epoch had an accuracy."""
     whole = progress.best_accuracy >= 0
     part = progress.part["val_accuracy"] if progress.part else math.nan

@@ -76,7 +76,7 @@ def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
     return True
 
 
-def board_of(folder: str, progress: Progress) -> TensorBoard:
+def open_tensorboard(folder: str, progress: Progress) -> TensorBoard:
     """Open the run's TensorBoard at `progress`, purging the points drawn beyond it."""
     return TensorBoard(
         folder,
@@ -86,7 +86,7 @@ def board_of(folder: str, progress: Progress) -> TensorBoard:
     )
 
 
-def complete(folder: str, progress: Progress) -> None:
+def finish_records(folder: str, progress: Progress) -> None:
     """Write what a run killed after its last checkpoint may lack.
 
     That is history.csv, TensorBoard's curves and the time of the end; does nothing where the run
@@ -94,5 +94,5 @@ def complete(folder: str, progress: Progress) -> None:
     """
     if distributed.is_main() and not run_folder.has_ended(folder):
         write_history(folder, progress.rows())
-        board_of(folder, progress).close()
+        open_tensorboard(folder, progress).close()
         run_folder.end(folder)

@@ -13,7 +13,7 @@ from data.loaders import TrainBatch
 from data.samples import Samples
 from options.train_options import TrainOptions
 from training import run_folder
-from training.epoch import save, stop_if_not_sound
+from training.epoch import require_sound, save
 from training.logs import TensorBoard
 from training.state import TrainingState
 from training.watch import Watch
@@ -90,9 +90,7 @@ class StepLog:
             self._draw_curves(batch_loss)
         if saves or signal:
             network, precision = self.state.network, options.precision
-            stop_if_not_sound(
-                network, part, arch=options.arch, precision=precision, folder=self.folder
-            )
+            require_sound(network, part, arch=options.arch, precision=precision, folder=self.folder)
             self.board.flush()
             save(self.state, self.folder, run_folder.LATEST)
         if signal:

@@ -34,7 +34,7 @@ def warn(text: str, everywhere: bool = False) -> None:
         tqdm.write(f"{program}: warning: {one_line(text)}", file=sys.stderr)
 
 
-def say_next(script: str, *argv: str) -> None:
+def print_next_command(script: str, *argv: str) -> None:
     """Print the command to run next, as a shell takes it in the current folder."""
     python, here = sys.executable, os.getcwd() + os.sep
     python = python.removeprefix(here) if python.startswith(here) else os.path.basename(python)

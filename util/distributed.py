@@ -50,14 +50,14 @@ def gather(value: Value) -> list[Value]:
     return values  # type: ignore[return-value]
 
 
-def share(tensors: Iterable[torch.Tensor]) -> None:
+def broadcast(tensors: Iterable[torch.Tensor]) -> None:
     """Overwrite the tensors of every process with those of rank 0."""
     if dist.is_initialized():
         for tensor in tensors:
             dist.broadcast(tensor, 0)
 
 
-def reducing(
+def sync_gradients(
     model: DistributedDataParallel | None, is_last: bool
 ) -> contextlib.AbstractContextManager[object]:
     """Return the context for one of several backward passes whose gradients accumulate.

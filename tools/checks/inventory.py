@@ -8,8 +8,8 @@ import stat
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from data.samples import Samples, both_ways, class_of, label_of, set_folders
-from data.walk import LABELS, TWICE, list_files, subfolders, tell_left_out
+from data.samples import Samples, class_of, label_conflict, label_of, set_folders
+from data.walk import LABELS, TWICE, list_files, subfolders, warn_left_out
 from util.errors import UsageError
 
 
@@ -95,7 +95,7 @@ def _list(inventory: Inventory, name: str, at: str, others: tuple[str, ...] = ()
     """Add the files below the folder `at` of the set `name`, but for those in `others`."""
     listing = list_files(inventory.root, (at,), others)
     if name:
-        tell_left_out(inventory.root, listing)
+        warn_left_out(inventory.root, listing)
     groups: dict[str, Group] = {}
     for directory in listing.directories:
         path, folder = directory.path, directory.label_folder
@@ -116,7 +116,7 @@ def _list(inventory: Inventory, name: str, at: str, others: tuple[str, ...] = ()
     inventory.groups.extend(group for group in groups.values() if group.names)
     for left_out in listing.left_out:
         twin = left_out.twin.path if left_out.twin else ""
-        if both_ways(left_out):
+        if label_conflict(left_out):
             inventory.contrary.append((name, left_out.path, twin))
         else:
             reason = f"{left_out.reason} {twin}" if left_out.reason == TWICE else left_out.reason
