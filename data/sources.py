@@ -16,6 +16,7 @@ from data.samples import (
     concat,
     find_samples,
     plain_images,
+    refuse_other_layout,
     set_folders,
 )
 from data.testsets import ORDER, REALS_OF
@@ -48,6 +49,8 @@ def training_images(
         for split, samples in zip(splits, (train, val), strict=True):
             require_both_labels(samples, f"{dataroot}: split {split}")
     else:
+        for split in splits:
+            _require_split(dataroot, split)
         train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
     if path := shared_image(train, val):
         raise UsageError(
@@ -55,6 +58,20 @@ def training_images(
             " that have no image in common"
         )
     return train, val
+
+
+def _require_split(root: str, split: str) -> None:
+    """Raise UsageError, which says how to get images, where the folder of a split is missing."""
+    path = os.path.join(root, split)
+    if os.path.isdir(path):
+        return
+    if os.path.isdir(root):
+        refuse_other_layout(root, subfolders(root))
+    raise UsageError(
+        f"{path}: no such folder; name a folder that holds train and val, or two plain folders with"
+        " --real and --fake (python -m tools.download train val fetches the paper's images, python"
+        " -m minibench.build makes a small data set in dataset/mini)"
+    )
 
 
 def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
@@ -174,6 +191,8 @@ def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
         raise UsageError(f"{root}: holds the splits; the test sets are in {below}")
+    if not wanted:
+        refuse_other_layout(root, folders)
     _require_all(wanted, folders, root)
     names = list(wanted) or folders
     return {name: find_samples(os.path.join(root, name), both_labels=False) for name in names}
