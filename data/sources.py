@@ -10,7 +10,15 @@ import numpy as np
 from data.held_out import hold_out, part_of, require_both_labels
 from data.manifest_file import Manifest, read_manifest
 from data.overlap import refuse_both, shared_image, with_label
-from data.samples import SPLITS, Samples, concat, find_samples, plain_images, set_folders
+from data.samples import (
+    SPLITS,
+    Samples,
+    concat,
+    find_samples,
+    plain_images,
+    refuse_other_layout,
+    set_folders,
+)
 from data.testsets import ORDER, REALS_OF
 from data.walk import Listing, label_folders, list_files, subfolders, warn_left_out
 from util.errors import UsageError
@@ -42,6 +50,8 @@ def training_images(
         for split, samples in zip(splits, (train, val), strict=True):
             require_both_labels(samples, f"{dataroot}: split {split}")
     else:
+        for split in splits:
+            _require_split(dataroot, split)
         train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
     if path := shared_image(train, val):
         raise UsageError(
@@ -49,6 +59,20 @@ def training_images(
             " that have no image in common"
         )
     return train, val
+
+
+def _require_split(root: str, split: str) -> None:
+    """Raise UsageError, which says how to get images, where the folder of a split is missing."""
+    path = os.path.join(root, split)
+    if os.path.isdir(path):
+        return
+    if os.path.isdir(root):
+        refuse_other_layout(root, subfolders(root))
+    raise UsageError(
+        f"{path}: no such folder; name a folder that holds train and val, or two plain folders with"
+        " --real and --fake (python -m tools.download train val fetches the paper's images, python"
+        " -m minibench.build makes a small data set in dataset/mini)"
+    )
 
 
 def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
@@ -191,6 +215,8 @@ def _of_folder(root: str, wanted: Sequence[str]) -> dict[str, Samples]:
     if not wanted and {"train", "test"} <= set(folders):
         below = os.path.join(root, "test")
         raise UsageError(f"{root}: holds the splits; the test sets are in {below}")
+    if not wanted:
+        refuse_other_layout(root, folders)
     _require_all(wanted, folders, root)
     names = list(wanted) or folders
     return {name: find_samples(os.path.join(root, name), both_labels=False) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import at_least, if_given, option
 from options.places import writable_file
@@ -12,16 +13,31 @@ from options.places import writable_file
 class BenchmarkOptions:
     """Measure the reference recipe and this code side by side, in turns."""
 
-    rounds: int = option(7, "turns of each side; the medians over them are told", at_least(1))
-    quick: bool = option(
-        False, "tiny sizes, to see that it runs: its figures mean nothing, and no target is judged"
+    examples: ClassVar = (
+        "python -m benchmarks.sweep",
+        "python -m benchmarks.loading --quick",
     )
-    json: str = option("", "also write the rows into this file [none]", if_given(writable_file))
+    page: ClassVar = "docs/benchmarks.md"
+
+    rounds: int = option(7, "turns of each side; medians over them are reported", at_least(1))
+    quick: bool = option(
+        False,
+        "use tiny sizes, to see that it runs; the results mean nothing, and no target is judged",
+    )
+    json: str = option(
+        "", "also write the rows into this file [none]", if_given(writable_file), metavar="FILE"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListingOptions(BenchmarkOptions):
     """Measure how training files are listed, and what a worker's memory grows by."""
+
+    examples: ClassVar = (
+        "python -m benchmarks.listing",
+        "python -m benchmarks.listing --files 10000 --rounds 3",
+    )
+    page: ClassVar = "docs/benchmarks.md"
 
     files: int = option(720_000, "files to list, in 20 classes with two labels", at_least(40))
 
@@ -30,6 +46,12 @@ class ListingOptions(BenchmarkOptions):
 class BenchOptions:
     """Run every benchmark, one after another, and write the table."""
 
-    rounds: int = option(7, "turns of each side, of each benchmark", at_least(1))
-    quick: bool = option(False, "tiny sizes, to see that it runs: its figures mean nothing")
-    out: str = option("docs/benchmarks.md", "the Markdown file to write", writable_file)
+    examples: ClassVar = (
+        "python -m benchmarks",
+        "python -m benchmarks --quick --out results/benchmarks.md",
+    )
+    page: ClassVar = "docs/benchmarks.md"
+
+    rounds: int = option(7, "turns of each side in each benchmark", at_least(1))
+    quick: bool = option(False, "use tiny sizes, to see that it runs; the results mean nothing")
+    out: str = option("docs/benchmarks.md", "Markdown file to write", writable_file, metavar="FILE")

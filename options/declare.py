@@ -31,13 +31,15 @@ def option(
     positional: bool = False,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     needs: Sequence[Condition] = (),
+    metavar: str = "",
 ) -> Any:  # noqa: ANN401
     """Declare one option. Its flag is the field's name, its type the field's annotation.
 
     `bool` makes a switch, `tuple[T, ...]` a comma list; `several`, one value per argument, as file
     names want it; `positional`, the same without a flag. `check` sees the parsed value and answers
     what is wrong with it, as in "must be ...". With `presets` (name -> field -> value) the option
-    is a comma list of their names, each of which changes the defaults of other options.
+    is a comma list of their names, each of which changes the defaults of other options. `metavar`
+    stands for the value in --help: by default N, NUMBER, NAME or (a comma list) LIST.
 
     `needs` are conditions on the other options without which this one has no effect: given on the
     command line all the same (with whatever value; what a preset sets is not given), it is an error
@@ -50,19 +52,20 @@ def option(
         "positional": positional,
         "presets": presets or {},
         "needs": tuple(needs),
+        "metavar": metavar,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def only_with(name: str, *values: Any) -> Condition:  # noqa: ANN401
-    """Another option must have one of `values` or, without them, be given."""
+    """Require that another option has one of `values` or, without them, is given."""
     wanted = f"--{name} {' or '.join(map(str, values))}".strip()
     return Condition(lambda options: _has(options, name, values), f"without {wanted}")
 
 
 def not_with(name: str, *values: Any) -> Condition:  # noqa: ANN401
-    """Another option, where the command has it, must have none of `values` or, without them, not be
-    given.
+    """Require that another option, where the command has it, has none of `values` or, without them,
+    is not given.
     """
     barred = f"--{name} {' or '.join(map(str, values))}".strip()
     return Condition(lambda options: not _has(options, name, values), f"with {barred}")
@@ -74,18 +77,18 @@ def _has(options: Any, name: str, values: tuple[Any, ...]) -> bool:  # noqa: ANN
 
 
 def between(low: float, high: float) -> Check:
-    """Both ends included; an option left at None passes."""
+    """Accept values from `low` to `high`, both included; an option left at None passes."""
     wrong = f"must be between {low} and {high}"
     return lambda value: None if value is None or low <= value <= high else wrong
 
 
 def at_least(low: float) -> Check:
-    """`low` included; an option left at None passes."""
+    """Accept values from `low` on, itself included; an option left at None passes."""
     return lambda value: _endless(value) or _fits(value is None or value >= low, f"at least {low}")
 
 
 def above(low: float) -> Check:
-    """`low` itself excluded; an option left at None passes."""
+    """Accept values above `low`, itself excluded; an option left at None passes."""
     return lambda value: _endless(value) or _fits(value is None or value > low, f"above {low}")
 
 
@@ -100,17 +103,17 @@ def _endless(value: float | None) -> str | None:
 
 
 def if_given(check: Check) -> Check:
-    """`check` for a text that is not empty."""
+    """Apply `check` to a text that is not empty."""
     return lambda value: check(value) if value else None
 
 
 def each(check: Check) -> Check:
-    """`check` for every value of a comma list."""
+    """Apply `check` to every value of a comma list."""
     return lambda values: next((wrong for value in values if (wrong := check(value))), None)
 
 
 def one_of(*names: str) -> Check:
-    """For one name, or for each name of a comma list that is not empty."""
+    """Accept one of `names`, or a comma list of them that is not empty."""
 
     def check(value: str | tuple[str, ...]) -> str | None:
         values = (value,) if isinstance(value, str) else value
@@ -121,7 +124,7 @@ def one_of(*names: str) -> Check:
 
 
 def span(low: float, high: float) -> Check:
-    """One value or a range of two (smallest first), all between `low` and `high`."""
+    """Accept one value or a range of two (smallest first), all between `low` and `high`."""
 
     def check(values: tuple[float, ...]) -> str | None:
         if len(values) not in (1, 2) or list(values) != sorted(values):
@@ -132,7 +135,7 @@ def span(low: float, high: float) -> Check:
 
 
 def file_name(value: str) -> str | None:
-    """A name that stays inside the folder it is joined to, on any system."""
+    """Accept a name that stays inside the folder it is joined to, on any system."""
     fits = value.strip() not in ("", ".", "..") and not set(value) & set("/\\\0")
     fits = fits and not re.match("[A-Za-z]:", value)  # a drive of Windows
     fits = fits and len(value.encode("utf-8", "surrogatepass")) <= LONGEST_NAME

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import Condition, between, each, one_of, option
 from options.places import writable_folder
@@ -10,16 +11,25 @@ from options.places import writable_folder
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadOptions:
-    """Fetch the paper's images and weights, check and unpack them. A second run goes on."""
+    """Fetch the paper's images and weights, check and unpack them; a second run continues."""
+
+    examples: ClassVar = (
+        "python -m tools.download weights",
+        "python -m tools.download val testset --delete_archives",
+    )
+    page: ClassVar = "docs/data.md"
 
     what: tuple[str, ...] = option(
         (),
-        "testset (20.1 GB), val (831 MB), train (75 GB), weights: one or several",
+        "one or several of: testset (20.1 GB), val (831 MB), train (75 GB), weights",
         one_of("testset", "val", "train", "weights"),
         positional=True,
     )
     root: str = option(
-        "dataset", "folder that gets test/, val/, train/ and archives/", writable_folder
+        "dataset",
+        "folder that gets test/, val/, train/ and archives/",
+        writable_folder,
+        metavar="FOLDER",
     )
     parts: tuple[int, ...] = option(
         (),
@@ -27,9 +37,13 @@ class DownloadOptions:
         each(between(1, 7)),
         needs=[Condition(lambda options: "train" in options.what, "without train")],
     )
-    delete_archives: bool = option(False, "delete archives once all their files are unpacked")
-    checkpoints_dir: str = option("checkpoints", "folder for the weights", writable_folder)
+    delete_archives: bool = option(
+        False, "delete each archive once all its files are unpacked and checked"
+    )
+    checkpoints_dir: str = option(
+        "checkpoints", "folder for the weights", writable_folder, metavar="FOLDER"
+    )
 
     def conflict(self) -> str | None:
-        """What is wrong with the options as a whole, or None."""
+        """Return what is wrong with the options taken together, or None."""
         return None if self.what else "WHAT is needed: testset, val, train or weights"

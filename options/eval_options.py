@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import (
     Condition,
@@ -38,25 +39,25 @@ class InputOptions:
 
     dataroot: str = option(
         "",
-        "the folder that holds the test sets, one folder each, or a manifest (with --predictions:"
-        " where the pictures in the report come from)",
+        "folder that holds the test sets, one folder each, or a manifest (with --predictions: where"
+        " the report finds its pictures)",
         needs=[not_with("fake")],
+        metavar="FOLDER",
     )
     split: str = option(
         "",
-        "only images below folders of this name (GenImage: val), or a manifest's rows of this split"
-        " [test, where it has that]; val, of --real and --fake and of a manifest without splits:"
-        " those that training held out",
+        "take only images below folders of this name (GenImage: val), or a manifest's rows of this"
+        " split [test, where it has that]; with --real and --fake, or a manifest without splits,"
+        " val takes the images that training held out",
         needs=[SCORING, PART],
     )
-    testsets: tuple[str, ...] = option(
-        (), "test sets to score; empty: every one found", needs=[not_with("fake")]
-    )
+    testsets: tuple[str, ...] = option((), "test sets to score [all]", needs=[not_with("fake")])
     predictions: tuple[str, ...] = option(
         (),
-        "measure again from these predictions.csv, without weights or images; several: side by"
-        " side, the first against each other",
+        "make the report again from these predictions.csv, without weights or images; of several,"
+        " the first is compared with each other",
         several=True,
+        metavar="FILE",
     )
 
 
@@ -73,7 +74,7 @@ class ProtocolOptions:
     )
     cropSize: int | None = option(
         None,
-        "side of the centre crop [as the weights were trained, else 224]",
+        "side of the centre crop [that of the checkpoint, else 224]",
         SIDE,
         needs=[SCORING, not_with("no_crop")],
     )
@@ -89,29 +90,34 @@ class ProtocolOptions:
     )
     reencode: str = option(
         "",
-        "first give every image this last encoder, jpeg:<quality> or png: what that changes, the"
-        " detector owed to the files",
+        "re-encode every image first (jpeg:QUALITY or png); a drop in AP means that the detector"
+        " relied on file encoding",
         _encoder,
         needs=[SCORING],
+        metavar="ENCODER",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureOptions:
-    """Figures."""
+    """Metrics."""
 
     bootstrap: int = option(
-        1000, "resamples for the 95 % intervals; 0: none", between(0, 1_000_000)
+        1000, "resamples for the 95 % bootstrap intervals; 0: no intervals", between(0, 1_000_000)
     )
     few_shot: tuple[int, ...] = option(
         (1, 10), "also measure thresholds learned from k real and k fake images", each(at_least(1))
     )
     calibrate_on: str = option(
-        "", "learn a threshold on this folder of images, or predictions.csv, of no test set"
+        "",
+        "learn a threshold on this folder of images, or predictions.csv, which must not be a test"
+        " set, and write it for predict.py --threshold",
+        metavar="FOLDER|FILE",
     )
     target_fpr: float | None = option(
         None,
-        "choose it so that at most this share of its reals is called fake [by accuracy]",
+        "choose that threshold so that at most this share of the real images is called fake"
+        " [highest accuracy]",
         between(0, 1),
         needs=[only_with("calibrate_on")],
     )
@@ -127,23 +133,23 @@ class RobustnessOptions:
     """Robustness."""
 
     robustness: bool = option(
-        False, "score every image degraded, too, at each level of:", needs=[SCORING]
+        False, "also score every image degraded, at each of the levels below", needs=[SCORING]
     )
     blur_sigmas: tuple[float, ...] = option(
         (0, 1, 2, 3, 4),
-        "Gaussian blur, in pixels",
+        "standard deviations of the Gaussian blur, in pixels",
         each(between(0, 100)),
         needs=[only_with("robustness")],
     )
     jpeg_qualities: tuple[int, ...] = option(
         (100, 90, 80, 70, 60, 50, 40, 30),
-        "JPEG compression (PIL)",
+        "qualities of the JPEG compression (PIL)",
         each(between(1, 100)),
         needs=[only_with("robustness")],
     )
     rescale_factors: tuple[float, ...] = option(
         (1, 0.75, 0.5, 0.25),
-        "rescaling, before the crop",
+        "factors of the rescaling, which comes before the crop",
         each(between(0.01, 4)),
         needs=[only_with("robustness")],
     )
@@ -154,7 +160,7 @@ class OutputOptions:
     """Output."""
 
     results_dir: str = option(
-        "results", "the folder that holds the results' folders", writable_folder
+        "results", "folder that holds the results' folders", writable_folder, metavar="FOLDER"
     )
     name: str = option(
         "",
@@ -165,11 +171,11 @@ class OutputOptions:
         False, "replace results of other weights, another protocol or more test sets in that folder"
     )
     gallery: int = option(
-        12, "mistakes shown in the report, of each label in each test set", at_least(0)
+        12, "mistakes that the report shows, of each label in each test set", at_least(0)
     )
     gradcam: bool = option(
         False,
-        "show where in those images the network saw its evidence",
+        "show where in these images the network saw its evidence (Grad-CAM)",
         needs=[SCORING, not_with("gallery", 0)],
     )
 
@@ -189,8 +195,14 @@ class EvalOptions(
 ):
     """Score every test set with one network and report how well it tells fakes from reals."""
 
+    examples: ClassVar = (
+        "python eval.py --model_path checkpoints/run/model_epoch_best.pth --dataroot dataset/test",
+        "python eval.py --predictions results/a/predictions.csv results/b/predictions.csv",
+    )
+    page: ClassVar = "docs/evaluation.md"
+
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         if not self.predictions and not self.model_path:
             return "--model_path is needed (or --predictions)"
         if not (self.predictions or self.dataroot or self.fake):

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from options.declare import at_least, between, not_with, one_of, only_with, option
+from options.names import ARCHITECTURES
 
 SCORING = not_with("predictions")  # for what concerns images, weights or the machine
 SEED = between(0, 2**32 - 1)  # what every generator of random numbers takes
@@ -32,13 +33,13 @@ class MachineOptions:
     )
     precision: str = option(
         "fp32",
-        "fp32, bf16 or fp16: arithmetic of the network; the weights stay fp32",
+        "arithmetic of the network: fp32, bf16 or fp16; the weights stay fp32",
         one_of("fp32", "bf16", "fp16"),
         needs=[SCORING],
     )
     tf32: bool = option(
         False,
-        "let a GPU compute fp32 with TensorFloat-32: faster, and logits differ by some 1e-3",
+        "let a GPU compute fp32 with TensorFloat-32: faster; logits differ by about 1e-3",
         needs=[SCORING],
     )
     batch_size: int = option(
@@ -46,7 +47,7 @@ class MachineOptions:
     )
     num_threads: int = option(
         min(4, os.cpu_count() or 1),
-        "worker processes that read images; 0 reads in the main process",
+        "worker processes that read images; 0: read in the main process",
         between(0, MAX_PROCESSES),
         needs=[SCORING],
     )
@@ -58,7 +59,7 @@ class ImageOptions:
 
     max_pixels: int = option(
         MAX_PIXELS,
-        "an image that claims more is refused as unreadable, before it is decoded",
+        "most pixels of an image; a larger one is refused as unreadable before it is decoded",
         at_least(1),
         needs=[SCORING, not_with("quick")],
     )
@@ -69,7 +70,7 @@ class SkipOptions:
     """Images that cannot be read."""
 
     skip_unreadable: bool = option(
-        False, "count them and exit with 0; else each is listed, and exit is 1", needs=[SCORING]
+        False, "count them and exit with 0 [list each and exit with 1]", needs=[SCORING]
     )
 
 
@@ -78,9 +79,17 @@ class NetworkOptions:
     """Network."""
 
     model_path: str = option(
-        "", "weights: a checkpoint of train.py or the published ones", needs=[SCORING]
+        "",
+        "weights: a checkpoint of train.py (model_epoch_best.pth is the one to evaluate) or the"
+        " published ones",
+        needs=[SCORING],
+        metavar="FILE",
     )
-    arch: str = option("", "the network [as the checkpoint says, else resnet50]", needs=[SCORING])
+    arch: str = option(
+        "",
+        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}",
+        needs=[SCORING],
+    )
     compile: bool = option(
         False,
         "compile the network first (torch.compile): faster after the first minute",
@@ -88,8 +97,8 @@ class NetworkOptions:
     )
     max_batch_pixels: int = option(
         1 << 22,
-        "most pixels in a batch of whole images: bounds memory where they are large (ResNet-50"
-        " takes some 300 bytes each)",
+        "most pixels in a batch of whole images, to bound memory (ResNet-50 takes about 300 bytes"
+        " for each)",
         at_least(1),
         needs=[only_with("no_crop")],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import at_least, between, option
 from options.machine import MAX_PROCESSES, SEED
@@ -14,29 +15,45 @@ from options.places import writable_file, writable_folder
 class BuildOptions:
     """Build the miniature benchmark: 13,800 images of 64x64 pixels."""
 
-    out: str = option("dataset/mini", "the folder to make", writable_folder)
-    only: str = option(
-        "", "make train and val folders of this family alone, to fine-tune on, and no test sets"
+    examples: ClassVar = (
+        "python -m minibench.build --out dataset/mini",
+        "python -m minibench.build --only cyclegan --out dataset/mini_cyclegan",
     )
-    seed: int = option(0, "of the crops and the noise", SEED)
+    page: ClassVar = "minibench/README.md"
+
+    out: str = option("dataset/mini", "folder to make", writable_folder, metavar="FOLDER")
+    only: str = option(
+        "", "make only the train and val folders of this family, to fine-tune on [all families]"
+    )
+    seed: int = option(0, "seed of the crops and of the noise", SEED)
     processes: int = option(
         os.cpu_count() or 1,
-        "how many build at a time; the images do not depend on it",
+        "processes that build at a time; the images do not depend on it",
         between(1, MAX_PROCESSES),
     )
-    overwrite: bool = option(False, "replace --out, if it is another miniature benchmark")
+    overwrite: bool = option(False, "replace --out if it is another miniature benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorOptions:
     """Train the miniature benchmark's generators on its train photographs."""
 
-    families: tuple[str, ...] = option((), "which to train, by test set; empty: all thirteen")
-    steps: int | None = option(
-        None, "optimiser steps of 16 crops for each [1500; progan, crn, imle 3000]", at_least(1)
+    examples: ClassVar = (
+        "python -m minibench.train_generators",
+        "python -m minibench.train_generators --families san --steps 100 --out results/weights",
     )
-    seed: int = option(0, "each family adds its place in the paper's order to it", SEED)
-    out: str = option("minibench/weights", "folder for the weights", writable_folder)
+    page: ClassVar = "minibench/README.md"
+
+    families: tuple[str, ...] = option(
+        (), "families to train, named as their test sets [all thirteen]"
+    )
+    steps: int | None = option(
+        None, "optimiser steps, of 16 crops, of each [1500; progan, crn, imle 3000]", at_least(1)
+    )
+    seed: int = option(0, "seed, to which each family adds its place in the paper's order", SEED)
+    out: str = option(
+        "minibench/weights", "folder for the weights", writable_folder, metavar="FOLDER"
+    )
     processes: int = option(2, "families trained at a time", between(1, MAX_PROCESSES))
 
 
@@ -44,24 +61,39 @@ class GeneratorOptions:
 class SheetOptions:
     """Draw a contact sheet of the miniature benchmark: real beside fake for each test set."""
 
-    data: str = option("dataset/mini", "a folder that minibench.build made")
-    out: str = option("docs/images/contact_sheet.png", "the PNG to write", writable_file)
+    examples: ClassVar = (
+        "python -m minibench.contact_sheet",
+        "python -m minibench.contact_sheet --data dataset/mini --out results/sheet.png",
+    )
+    page: ClassVar = "minibench/README.md"
+
+    data: str = option("dataset/mini", "folder that minibench.build made", metavar="FOLDER")
+    out: str = option(
+        "docs/images/contact_sheet.png", "PNG to write", writable_file, metavar="FILE"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpreadOptions:
     """Gather the tables of several runs of the demo, a seed each, into the figures that ship."""
 
+    examples: ClassVar = (
+        "python -m minibench.spread results/demo0 results/demo1 --overwrite",
+        "python -m minibench.spread results/demo0 results/demo1 --out results/spread.csv",
+    )
+    page: ClassVar = "minibench/README.md"
+
     results: tuple[str, ...] = option((), "results folders of eval.py", positional=True)
     out: str = option(
         "minibench/demo_results.csv",
-        "the CSV to write; beside it, with .json, versions, processor, seeds and commands",
+        "CSV to write; beside it goes a .json with versions, processor, seeds and commands",
         writable_file,
+        metavar="FILE",
     )
-    overwrite: bool = option(False, "replace --out")
+    overwrite: bool = option(False, "replace --out if it exists")
 
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         return None if self.results else "RESULTS are needed: results folders of eval.py"
 
 
@@ -69,9 +101,17 @@ class SpreadOptions:
 class CompareOptions:
     """Say which figures of a run of the demo lie inside the spread of those that ship."""
 
-    results: tuple[str, ...] = option((), "the results folder of eval.py", positional=True)
-    shipped: str = option("minibench/demo_results.csv", "what minibench.spread wrote")
+    examples: ClassVar = (
+        "python -m minibench.compare results/demo",
+        "python -m minibench.compare results/demo --shipped results/spread.csv",
+    )
+    page: ClassVar = "minibench/README.md"
+
+    results: tuple[str, ...] = option((), "results folder of eval.py", positional=True)
+    shipped: str = option(
+        "minibench/demo_results.csv", "the file that minibench.spread wrote", metavar="FILE"
+    )
 
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         return None if len(self.results) == 1 else "RESULTS must be one results folder of eval.py"

@@ -13,20 +13,25 @@ import typing
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
+from options.names import VERSION
+
 Options = TypeVar("Options")
 
 
 def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     """Read the command line (`sys.argv` where `argv` is None) into a frozen `cls`.
 
-    Wrong usage prints one line that names the flag, and exits with 2.
+    Wrong usage prints one line that names the flag, and exits with 2. The help ends with the
+    `examples` of `cls` and the `page` of the documents that explains it.
     """
     parser = _Parser(
-        description=cls.__doc__,
+        description=inspect.getdoc(cls),
+        epilog=_epilog(getattr(cls, "examples", ()), getattr(cls, "page", "")),
         allow_abbrev=False,
         formatter_class=_HelpFormatter,
         argument_default=argparse.SUPPRESS,  # the defaults are those of `cls`
     )
+    parser.add_argument("--version", action="version", version=f"cnn-detection {VERSION}")
     for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
         declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
         titled = owner is not cls  # the docstring of `cls` itself stands at the top
@@ -55,8 +60,13 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     return options
 
 
+def _epilog(examples: Sequence[str], page: str) -> str:
+    lines = "".join(f"  {example}\n" for example in examples)
+    return f"examples:\n{lines}\nmore: {page}" if examples else ""
+
+
 def _preset(parser: _Parser, options: Any) -> dict[str, Any]:  # noqa: ANN401
-    """What the chosen presets set, by option; two that disagree are an error."""
+    """Return what the chosen presets set, by option; two that disagree are an error."""
     values: dict[str, Any] = {}
     set_by: dict[str, str] = {}
     for field in _fields(type(options)):
@@ -104,7 +114,7 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
     if positional or field.metadata["several"]:
         group.add_argument(
             field.name if positional else f"--{field.name}",
-            metavar=_flag(field) if positional else kind.__name__,
+            metavar=_flag(field) if positional else field.metadata["metavar"] or _METAVARS[kind],
             nargs="*" if positional else "+",
             type=kind,
             action=_AsTuple,
@@ -114,9 +124,12 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
     shown = _shown(field.default)
     if field.default is not None and shown:
         text += f" [{shown}]"
-    metavar = f"{kind.__name__},..." if is_list else kind.__name__
+    metavar = field.metadata["metavar"] or ("LIST" if is_list else _METAVARS[kind])
     convert = _comma_list(kind) if is_list else kind
     group.add_argument(f"--{field.name}", type=convert, metavar=metavar, help=text)
+
+
+_METAVARS = {int: "N", float: "NUMBER", str: "NAME"}  # for a value in --help
 
 
 def _comma_list(kind: type) -> Any:  # noqa: ANN401
@@ -138,12 +151,12 @@ class _AsTuple(argparse.Action):
         setattr(namespace, self.dest, tuple(values))
 
 
-class _HelpFormatter(argparse.HelpFormatter):
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):  # the examples stay as they are
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=34, width=100)
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:  # noqa: ANN401
-        """One line: the flags stand below, each with its help."""
+        """Print one line: the flags stand below, each with its help."""
         positional = "".join(f" {a.metavar} ..." for a in actions if not a.option_strings)
         super().add_usage(f"{self._prog} [--flag value ...]{positional}", [], [], prefix)
 

@@ -7,7 +7,7 @@ import tempfile
 
 
 def writable_folder(path: str) -> str | None:
-    """A folder that can be written into or, where it is not there, made. Nothing is left behind."""
+    """Accept a folder that can be written into or, where it is not there, made; leave nothing."""
     there = path or "."
     try:
         while not _is_there(there):
@@ -19,7 +19,7 @@ def writable_folder(path: str) -> str | None:
 
 
 def writable_file(path: str) -> str | None:
-    """A file that can be written, with its folder."""
+    """Accept a file that can be written, with its folder."""
     if os.path.isdir(path):
         return "must name a file to write (this is a folder)"
     if wrong := writable_folder(os.path.dirname(path)):

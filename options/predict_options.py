@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import not_with, one_of, option
 from options.machine import SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
@@ -21,12 +22,12 @@ def _threshold(value: str) -> str | None:
 class InputOptions:
     """What to score."""
 
-    paths: tuple[str, ...] = option((), "image files, and folders of them", positional=True)
-    recursive: bool = option(False, "look for images in the folders' subfolders, too")
-    no_crop: bool = option(False, "score whole images, whatever the weights were trained on")
+    paths: tuple[str, ...] = option((), "image files and folders of images", positional=True)
+    recursive: bool = option(False, "look in subfolders, too")
+    no_crop: bool = option(False, "score whole images, whatever crop the weights were trained on")
     cropSize: int | None = option(
         None,
-        "side of the centre crop [as the checkpoint says; the published weights say none: whole"
+        "side of the centre crop [that of the checkpoint; the published weights have none: whole"
         " images]",
         SIDE,
         needs=[not_with("no_crop")],
@@ -39,9 +40,10 @@ class OutputOptions:
 
     threshold: str = option(
         "",
-        "also answer real or fake: a probability between 0 and 1, or a threshold.json of eval.py"
-        " --calibrate_on, which knows unsure, too",
+        "add a verdict: a probability between 0 and 1 (real, fake), or a threshold.json of eval.py"
+        " --calibrate_on (real, fake, unsure)",
         _threshold,
+        metavar="P|FILE",
     )
     format: str = option("csv", "csv, or jsonl: a JSON object per line", one_of("csv", "jsonl"))
 
@@ -52,8 +54,15 @@ class PredictOptions(
 ):
     """Print, for each image, the probability that it is generated, and its logit."""
 
+    examples: ClassVar = (
+        "python predict.py --model_path checkpoints/blur_jpg_prob0.5.pth photos",
+        "python predict.py --model_path checkpoints/mine/model_epoch_best.pth --threshold 0.5 "
+        "a.png b.jpg",
+    )
+    page: ClassVar = "docs/evaluation.md"
+
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         if not self.paths:
             return "PATHS are needed: image files, and folders of them"
         return None if self.model_path else "--model_path is needed"

@@ -28,15 +28,20 @@ class PlainFolders:
 
     real: str = option(
         "",
-        "a folder of real images, at any depth, whatever its folders are called: for --fake, and"
-        " for test sets that have none",
+        "folder of real images, at any depth, whatever its subfolders are called; for --fake, and"
+        " for test sets without real images",
+        needs=[SCORING],
+        metavar="FOLDER",
+    )
+    fake: tuple[str, ...] = option(
+        (),
+        "folders of generated images, likewise; in evaluation each is a test set",
         needs=[SCORING],
     )
-    fake: tuple[str, ...] = option((), "folders of generated images, likewise", needs=[SCORING])
     val_fraction: float = option(
         0.1,
-        "share of the images that training holds out for validation (--split val chooses them), of"
-        " --real and --fake, which take the data set's place, and of a manifest without splits",
+        "share of the images that training holds out for validation, for --real and --fake and"
+        " for manifests without splits; --split val evaluates them",
         between(0.001, 0.9),
         needs=[SCORING, _CHOSEN, _HELD_OUT],
     )
@@ -48,19 +53,19 @@ class SourceOptions(PlainFolders):
 
     dataroot: tuple[str, ...] = option(
         (),
-        "a folder that holds train, val and test, or test sets, or one set; or a manifest",
+        "folder that holds train, val and test, or test sets, or one set; or a manifest",
         positional=True,
         needs=[not_with("fake")],
     )
     split: str = option(
         "",
-        "only images below folders of this name, or rows of this split [all]; of --real and --fake,"
-        " train or val",
+        "take only images below folders of this name, or a manifest's rows of this split [all];"
+        " with --real and --fake: train or val",
         needs=[PART],
     )
 
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         if len(self.dataroot) > 1:
             return "DATAROOT must be one folder or one manifest"
         return None if self.dataroot or self.fake else NEEDED.format("DATAROOT")

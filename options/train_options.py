@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from options.declare import (
     Condition,
@@ -21,6 +21,7 @@ from options.declare import (
     span,
 )
 from options.machine import SEED, SIDE, ImageOptions, MachineOptions
+from options.names import ARCHITECTURES
 from options.places import writable_folder
 from options.source import PlainFolders
 
@@ -62,26 +63,26 @@ class RunOptions:
 
     preset: tuple[str, ...] = option(
         (),
-        f"the paper's settings by name, which other flags override: {', '.join(PRESETS)}; one of"
-        " the first five and one of the others go together",
+        f"settings of the paper, which other flags override: {', '.join(PRESETS)}; one of the first"
+        " five and one of the others may be combined",
         presets=PRESETS,
     )
-    dry_run: bool = option(False, "print all options, the number of images and of steps, and end")
+    dry_run: bool = option(False, "print all options and the numbers of images and steps, and end")
     name: str = option("experiment_name", "name of the run, and of its folder", file_name)
     checkpoints_dir: str = option(
-        "./checkpoints", "the folder that holds the runs' folders", writable_folder
+        "./checkpoints", "folder that holds the runs' folders", writable_folder, metavar="FOLDER"
     )
     continue_train: bool = option(
-        False, "go on with the run of this name where it stopped (or start it)"
+        False, "continue the run of this name where it stopped, or start it"
     )
     allow_changes: tuple[str, ...] = option(
         (),
-        "go on although the images are others (data), or the number of processes is (processes)",
+        "continue although the images (data) or the number of processes (processes) have changed",
         each(one_of("data", "processes")),
         needs=[only_with("continue_train")],
     )
     overwrite: bool = option(False, "replace the run of this name")
-    seed: int = option(0, "all randomness follows from it", SEED)
+    seed: int = option(0, "seed of all randomness", SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +90,20 @@ class DataOptions:
     """Data."""
 
     dataroot: str = option(
-        "./dataset/", "the folder that holds the splits, or a manifest", needs=[not_with("fake")]
+        "./dataset/",
+        "folder that holds train and val, or a manifest",
+        needs=[not_with("fake")],
+        metavar="FOLDER",
     )
     train_split: str = option(
         "train", "folder of training images inside --dataroot", needs=[_SPLITS]
     )
     val_split: str = option("val", "folder of validation images inside --dataroot", needs=[_SPLITS])
-    classes: tuple[str, ...] = option((), "class folders to use; empty: every one found")
+    classes: tuple[str, ...] = option((), "class folders to use [all]")
     max_images: int | None = option(
         None,
-        "use at most N training images of each class and label (few-shot studies); which, follows"
-        " from the seed and their names",
+        "use at most N training images of each class and label, chosen by seed and name"
+        " (few-shot studies)",
         at_least(1),
     )
     class_bal: bool = option(
@@ -107,14 +111,15 @@ class DataOptions:
     )
     max_bad_fraction: float = option(
         0.001,
-        "share of the training images that may be unreadable: each is named, and another of its"
-        " label stands in for it; with more, training ends",
+        "largest share of training images that may be unreadable; each is named and replaced by"
+        " another of its label",
         between(0, 1),
     )
     replay_root: str = option(
         "",
-        "a folder like --dataroot, of the data that the weights of --init were trained on: every"
-        " batch holds some of its training images, lest they be forgotten [none]",
+        "folder like --dataroot with the data that the weights of --init were trained on; every"
+        " batch holds some of its training images, so that they are not forgotten [none]",
+        metavar="FOLDER",
     )
     replay_fraction: float = option(
         0.5,
@@ -124,8 +129,8 @@ class DataOptions:
     )
     pairs: bool = option(
         False,
-        "put each real image in one batch with the fake of the same name (the same path but for"
-        " 0_real and 1_fake), and give both the same crop, blur and compression",
+        "put each real image into one batch with the fake of the same path (but for 0_real and"
+        " 1_fake), with the same crop, blur and compression",
     )
 
 
@@ -133,16 +138,16 @@ class DataOptions:
 class PreprocessingOptions:
     """Preprocessing and augmentation."""
 
-    loadSize: int = option(256, "resize the short side to this before all else", SIDE)
+    loadSize: int = option(256, "resize the short side to this first", SIDE)
     cropSize: int = option(
-        224, "then crop to this: at random in training, the centre in validation", SIDE
+        224, "side of the crop: random in training, the centre in validation", SIDE
     )
     rz_interp: tuple[str, ...] = option(
         ("bilinear",),
-        "how to resize, drawn from: bilinear, bicubic, lanczos, nearest",
+        "interpolations to draw from: bilinear, bicubic, lanczos, nearest",
         one_of("bilinear", "bicubic", "lanczos", "nearest"),
     )
-    no_flip: bool = option(False, "do not mirror training images at random")
+    no_flip: bool = option(False, "never mirror training images")
     blur_prob: float = option(0.0, "chance that an image is blurred", between(0, 1))
     blur_sig: tuple[float, ...] = option(
         (0.5,),
@@ -152,7 +157,7 @@ class PreprocessingOptions:
     )
     blur_method: str = option(
         "cv2",
-        "cv2 rounds; scipy truncates as the reference does, bit for bit, and is slower",
+        "cv2 (rounds) or scipy (truncates as the reference does, bit for bit; slower)",
         one_of("cv2", "scipy"),
         needs=[not_with("blur_prob", 0)],
     )
@@ -162,7 +167,7 @@ class PreprocessingOptions:
     )
     jpg_method: tuple[str, ...] = option(
         ("cv2",),
-        "JPEG encoder, drawn from: cv2, pil",
+        "JPEG encoders to draw from: cv2, pil",
         one_of("cv2", "pil"),
         needs=[not_with("jpg_prob", 0)],
     )
@@ -172,20 +177,22 @@ class PreprocessingOptions:
 class NetworkOptions:
     """Network."""
 
-    arch: str = option("resnet50", "torchvision's name of the network (networks/create.py)")
+    arch: str = option("resnet50", f"backbone: {', '.join(ARCHITECTURES)}")
     init: str = option(
-        "imagenet", "imagenet, scratch, or a weights file to start from (fine-tuning)"
+        "imagenet",
+        "weights to start from: imagenet, scratch, or a weights file (fine-tuning)",
+        metavar="NAME|FILE",
     )
     freeze: str = option(
         "none",
-        "what stays as it is: none; backbone (all but the last layer); stages:N (the stem and the"
-        " first N stages)",
+        "layers that do not train: none, backbone (all but the last layer) or stages:N (the stem"
+        " and the first N stages)",
         _freeze,
     )
     testroots: tuple[str, ...] = option(
         (),
-        "folders of test sets, old and new: after training they are scored with the weights of"
-        " --init and with the best ones, and a table shows what was gained and what forgotten",
+        "folders of test sets, old and new, to score after training with the weights of --init and"
+        " with the best ones; a table shows what was gained and what forgotten",
         needs=[not_with("init", "imagenet", "scratch")],
     )
     compile: bool = option(
@@ -211,30 +218,30 @@ class OptimisationOptions:
     weight_decay: float = option(0.0, "L2 penalty", at_least(0))
     schedule: str = option(
         "plateau",
-        "plateau: a tenth of the rate after --earlystop_epoch bad epochs, end below 1e-6;"
-        " onecycle: up to --lr and down to zero over the whole run; reference_plateau: the rule of"
-        " the reference's code, which forgets the best at each drop and then asks for 0.002",
+        "plateau (a tenth of the rate after --earlystop_epoch epochs without progress, end below"
+        " 1e-6), onecycle (up to --lr and down to zero over the whole run) or reference_plateau"
+        " (the reference's code: it forgets the best at each drop and then asks for 0.002)",
         one_of("plateau", "onecycle", "reference_plateau"),
     )
     earlystop_epoch: int = option(
         5,
-        "plateau: how many epochs may fail to beat the best accuracy by 0.001",
+        "epochs that may fail to beat the best accuracy by 0.001 (plateau)",
         at_least(1),
         needs=[not_with("schedule", "onecycle")],
     )
     accumulate: int = option(
         1,
-        "split each batch into N parts that go through the network one after the other: a part's"
-        " memory, the same step (but for batch norm, whose statistics are then a part's)",
+        "send each batch through the network in N parts, for less memory; the step is the same but"
+        " for batch norm, whose statistics are those of a part",
         at_least(1),
     )
     ema: float = option(
         0.0,
-        "validate and keep a moving average of the weights with this decay, as 0.999; 0: none",
+        "decay of a moving average of the weights, which is validated and kept, as 0.999; 0: none",
         between(0, 0.999999),
     )
     niter: int = option(10000, "most epochs", at_least(1))
-    max_steps: int | None = option(None, "most optimiser steps; not given: no limit", at_least(1))
+    max_steps: int | None = option(None, "most optimiser steps [no limit]", at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,8 +269,15 @@ class TrainOptions(
 ):
     """Train a network to tell real images (label 0) from generated ones (label 1)."""
 
+    examples: ClassVar = (
+        "python train.py --name blur_jpg_prob0.5 --preset blur_jpg_prob0.5 --dataroot dataset",
+        "python train.py --name mine --init checkpoints/blur_jpg_prob0.5.pth --real photos "
+        "--fake made",
+    )
+    page: ClassVar = "docs/train.md"
+
     def conflict(self) -> str | None:
-        """What is wrong with the options taken together, or None."""
+        """Return what is wrong with the options taken together, or None."""
         folder = os.path.join(self.checkpoints_dir, self.name)
         if wrong := writable_folder(folder):
             return f"--name {self.name}: {folder} {wrong}"
@@ -283,8 +297,8 @@ class TrainOptions(
 
 
 def may_change(options: TrainOptions) -> set[str]:
-    """Options that may differ when a run is continued: they do not change what it computes, or
-    (where the schedule does not depend on the length) give it more to do.
+    """Return the options that may differ when a run is continued: they do not change what it
+    computes, or (where the schedule does not depend on the length) give it more to do.
     """
     names = {"name", "checkpoints_dir", "continue_train", "overwrite", "dataroot", "device", "init"}
     names |= {

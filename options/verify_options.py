@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import ClassVar
 
 from options.declare import between, not_with, option
 from options.machine import MAX_PROCESSES, ImageOptions
@@ -19,24 +20,33 @@ def _prefix(value: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions(ImageOptions, SourceOptions):
-    """Check the images below a folder: decode each, and compare their number, formats and contents
-    with what was published. Exit 0: whole; 1: faults were found; 2: wrong usage.
+    """Check a data set: decode every image, compare counts and formats with the published ones.
+
+    Exit code 0: whole; 1: faults were found; 2: wrong usage.
     """
 
+    examples: ClassVar = (
+        "python -m tools.verify dataset --quick",
+        "python -m tools.verify dataset --sets progan,san",
+    )
+    page: ClassVar = "docs/data.md"
+
     sets: tuple[str, ...] = option(
-        (), "check these alone: train, val and test sets by name; empty: all that is there"
+        (), "check only these: train, val and test sets by name [all that are there]"
     )
     quick: bool = option(
-        False, "compare names, counts and empty files only: decode nothing, look for no duplicates"
+        False,
+        "compare names and counts and find empty files; decode nothing, look for no duplicates",
     )
     out: str = option(
         "",
-        "the reports: this path with .json and .md added [results/verify-<its name>/verify]",
+        "path of the reports, to which .json and .md are added [results/verify-<name>/verify]",
         _prefix,
+        metavar="FILE",
     )
     processes: int = option(
         os.cpu_count() or 1,
-        "worker processes that decode and hash images; 0 does it in the main process",
+        "worker processes; 0: decode and hash images in the main process",
         between(0, MAX_PROCESSES),
         needs=[not_with("quick")],
     )

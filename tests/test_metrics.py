@@ -102,7 +102,6 @@ def test_metrics_equal_their_slow_versions(seed: int, ties: bool) -> None:
         "tpr_at_fpr_1": slow_tpr_at_fpr(labels, logits, 0.01),
         "tpr_at_fpr_5": slow_tpr_at_fpr(labels, logits, 0.05),
         "tpr_at_fpr_10": slow_tpr_at_fpr(labels, logits, 0.10),
-        "fpr_resolution": 1 / sum(labels == 0),
         "equal_error_rate": slow_equal_error_rate(labels, logits),
         "brier": sklearn.metrics.brier_score_loss(labels, 1 / (1 + np.exp(-logits))),
         "expected_calibration_error": slow_calibration_error(labels, logits),
@@ -148,7 +147,7 @@ def test_ranking_is_by_logit_where_float32_probabilities_tie() -> None:
 def test_what_one_label_does_not_define_is_nan(label: int) -> None:
     figures = measure(np.full(3, label, np.uint8), np.array([-1.0, 1.0, 2.0]))
     defined = {name for name, value in figures.items() if not math.isnan(value)}
-    of_one = {"fake_accuracy"} if label else {"real_accuracy", "fpr_resolution"}
+    of_one = {"fake_accuracy"} if label else {"real_accuracy"}
     assert defined == {"accuracy", "brier", "expected_calibration_error"} | of_one
     assert unranked(np.full(3, label), np.arange(3.0)) == (
         "holds fake images only" if label else "holds real images only"

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.conftest import ROOT, Script, assert_wrong_usage
 
 SCRIPTS = {"train.py": TrainOptions, "eval.py": EvalOptions, "predict.py": PredictOptions}
 BENCHMARKS = ("loading", "training_step", "sweep", "whole_images")
-COMMANDS = {
+COMMANDS: dict[str, Any] = {
     **SCRIPTS,
     "minibench/build.py": BuildOptions,
     "minibench/train_generators.py": GeneratorOptions,

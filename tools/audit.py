@@ -36,8 +36,8 @@ class Files(NamedTuple):
 
 
 def read_files(samples: Samples, processes: int, title: str) -> Files:
-    """Read the cues of all images. Copies are left out: one that is learned from gives the other
-    away, which tells nothing of the set.
+    """Read the cues of all images. Copies are left out: a model that has learned from one knows the
+    other, which says nothing about the set.
     """
     paths = [samples.path(index) for index in range(len(samples.labels))]
     with ThreadPoolExecutor(processes) as pool:
@@ -130,7 +130,7 @@ def _attempt(
     title: str,
     unit: str,
 ) -> list[Any]:
-    """What `function` answers for each path, or the UnreadableImage it raises."""
+    """Return what `function` returns for each path, or the UnreadableImage that it raises."""
 
     def attempt(path: str) -> Any:  # noqa: ANN401
         try:

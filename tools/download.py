@@ -138,7 +138,7 @@ def tidy_up(paths: list[str], folder: str, delete: bool) -> None:
 
 
 def class_names() -> set[str]:
-    """The class folders of train and val."""
+    """Return the class folders of train and val."""
     testsets = json.loads((HERE / "testsets.json").read_bytes())
     return set(testsets["train"]["classes"])
 

@@ -18,8 +18,8 @@ from util.errors import UsageError, run
 
 
 def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
-    """A row for every image, its path relative to `folder`; sizes and times of those that are
-    there. The class is the folder above the label folder, if it lies within the set.
+    """Yield a row for every image: its path relative to `folder`, and, where the file is there, its
+    size and time. The class is the folder above the label folder, if it lies within the set.
     """
     bar = tqdm(total=sum(len(its.labels) for its in sets.values()), unit="image", delay=1)
     with bar:

@@ -62,7 +62,7 @@ class Spectra(NamedTuple):
 
 
 def residual(image: Pixels) -> npt.NDArray[np.float32]:
-    """What a 5x5 median takes away: grey minus its median, (height, width), in grey levels.
+    """Return what a 5x5 median removes: grey minus its median, (height, width), in grey levels.
 
     Grey is not rounded: that would add noise of its own. Beyond the border the border repeats.
     """
@@ -95,7 +95,7 @@ def sum_spectra(paths: Sequence[str], size: int) -> Sums:
 
 
 def added(a: Sums, b: Sums) -> Sums:
-    """The sums over the images of both."""
+    """Return the sums over the images of both."""
     return Sums(
         a.spectrum + b.spectrum,
         a.magnitude + b.magnitude,
@@ -106,7 +106,7 @@ def added(a: Sums, b: Sums) -> Sums:
 
 
 def mean_spectra(sums: Sums) -> Spectra | None:
-    """The averages; None of no images."""
+    """Return the averages; None where there are no images."""
     if not sums.used:
         return None
     means = np.abs(sums.spectrum) / sums.used, sums.magnitude / sums.used

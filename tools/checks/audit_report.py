@@ -51,18 +51,18 @@ class Audited(NamedTuple):
     described: dict[str, str]  # by cue: what the labels' values are
 
     def of(self, cue: str) -> Told:
-        """The figures of a cue, NaN where there are none."""
+        """Return the figures of a cue, NaN where there are none."""
         return self.told.get(cue, NOTHING)
 
     def strongest(self) -> str:
-        """The cue that tells most by itself; of near equals the first: a format names the reason,
-        the file's length only follows from it.
+        """Return the cue that tells most by itself; of near equals the first: a format names the
+        reason, the file's length only follows from it.
         """
         highest = max((self.of(cue).auroc for cue in CUES), default=math.nan)
         return next((cue for cue in CUES if self.of(cue).auroc >= highest - 0.01), "")
 
     def chance(self) -> float:
-        """The AP of chance: the share of fakes."""
+        """Return the AP of chance: the share of fakes."""
         return self.counts[1] / sum(self.counts) if self.told else math.nan
 
 
@@ -92,7 +92,7 @@ def describe(cue: str, values: Sequence[Value], labels: Labels) -> str:
 
 
 def warning(audited: Audited) -> str:
-    """A sentence on what tells the labels and what to do; empty where nothing does."""
+    """Return a sentence on what tells the labels and what to do; empty where nothing does."""
     if not audited.told:
         return ""
     cue = audited.strongest()
@@ -117,7 +117,7 @@ def warning(audited: Audited) -> str:
 
 
 def notes(audited: Audited) -> list[str]:
-    """What else is to be known of a set's figures."""
+    """Return what a reader must know about a set's figures, a sentence each."""
     name, found = one_line(audited.name), []
     if audited.problem:
         found.append(f"{name}: {audited.problem}, so that nothing can be measured.")
@@ -137,7 +137,7 @@ def notes(audited: Audited) -> list[str]:
 
 
 def overview(audited: Sequence[Audited]) -> str:
-    """A line per set: its size, the strongest cue and all together; then the notes."""
+    """Return a line per set (its size, the strongest cue, all cues together), then the notes."""
     headings = ["set", "real", "fake", "chance AP", "strongest cue", "AP", "AUROC"]
     headings += ["all cues: AP", "AUROC"]
     lines = []

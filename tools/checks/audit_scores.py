@@ -104,17 +104,18 @@ def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Told:
 
 
 def noise(labels: Labels) -> float:
-    """The standard error of AUROC where nothing tells the labels: that of one fixed score (Mann and
-    Whitney, 1947) by half as much again, which the folds' models, alike in their errors, come to in
-    simulations of cues that tell nothing.
+    """Return the standard error of AUROC where nothing tells the labels.
+
+    It is that of one fixed score (Mann and Whitney, 1947) by half as much again: the folds' models
+    are alike in their errors, and came to this in simulations of cues that tell nothing.
     """
     reals, fakes = count_labels(labels)
     return 1.5 * math.sqrt((reals + fakes + 1) / (12 * reals * fakes))
 
 
 def _rates(known: Numbers, labels: Labels, new: Numbers) -> Numbers:
-    """The share of fakes in each new image's category, drawn towards the share among all as if by
-    one more image; a category never seen has just that.
+    """Return the share of fakes in each new image's category, drawn towards the share among all as
+    if by one more image; a category never seen has just that.
     """
     share = float(np.mean(labels))
     size = int(max(known.max(), new.max())) + 1

@@ -59,7 +59,7 @@ def look(chunk: Chunk, max_pixels: int) -> Seen:
 
 
 def file_digest(path: str) -> bytes:
-    """The hash of a file's content, read bit by bit."""
+    """Return the hash of a file's content, read in pieces."""
     digest = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -87,7 +87,7 @@ def chunks_of(inventory: Inventory) -> Iterator[Chunk]:
 
 
 def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXELS) -> list[Seen]:
-    """What each group of the inventory holds. Raises WorkError where a worker is killed."""
+    """Return what each group of the inventory holds. Raises WorkError where a worker is killed."""
     chunks = list(chunks_of(inventory))
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
     task = functools.partial(look, max_pixels=max_pixels)

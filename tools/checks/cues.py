@@ -61,7 +61,7 @@ Value = str | float
 
 
 def read_cues(path: str) -> dict[str, Value]:
-    """The value of every cue of an image file. Raises UnreadableImage as `read_header` does."""
+    """Return every cue of an image file. Raises UnreadableImage as `read_header` does."""
     header = read_header(path)
     try:
         return cues_of(header, path, os.path.getsize(path))
@@ -70,7 +70,7 @@ def read_cues(path: str) -> dict[str, Value]:
 
 
 def cues_of(header: Header, path: str, num_bytes: int) -> dict[str, Value]:
-    """The value of every cue of a file with this header, name and length."""
+    """Return the value of every cue of a file with this header, name and length."""
     quality, is_exact = jpeg_quality(header.quantization)
     return {
         "format": header.format,
@@ -90,8 +90,8 @@ def cues_of(header: Header, path: str, num_bytes: int) -> dict[str, Value]:
 
 
 def jpeg_quality(tables: Sequence[Sequence[int]]) -> tuple[int, bool]:
-    """The quality 1..100 whose standard tables are nearest, by the sum of absolute differences,
-    and whether they are these exactly; (0, False) where there are none, as the file is not JPEG.
+    """Return the quality 1..100 whose standard tables are nearest, by the sum of absolute
+    differences, and whether they are the same; (0, False) without tables: the file is not JPEG.
 
     The first table is taken for luminance and all others for chrominance, as encoders write them.
     Cameras and some programs have tables of their own: there the quality is but an equivalent.

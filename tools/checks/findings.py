@@ -67,7 +67,7 @@ class Report(NamedTuple):
     contents: list[Content]
 
     def of(self, kind: str) -> list[Finding]:
-        """The findings of one kind."""
+        """Return the findings of one kind."""
         return [finding for finding in self.findings if finding.kind == kind]
 
     def is_whole(self) -> bool:

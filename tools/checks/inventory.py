@@ -35,7 +35,7 @@ class Inventory(NamedTuple):
     contrary: list[tuple[str, str, str]]  # a set, and a folder of it that is the other label's
 
     def images(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         return sum(len(group.names) for group in self.groups)
 
 
@@ -71,7 +71,7 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
 
 
 def inventory_of(sets: Mapping[str, Samples]) -> Inventory:
-    """The images of sets that were found otherwise: by a manifest, or in plain folders."""
+    """Return the images of sets that were found by a manifest, or in plain folders."""
     inventory = Inventory("", dict.fromkeys(sets, ""), [], [], [], [])
     for name, samples in sets.items():
         groups: dict[tuple[str, int], Group] = {}

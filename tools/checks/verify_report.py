@@ -21,7 +21,7 @@ def save(report: Report, prefix: str) -> None:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain values."""
+    """Return the report as plain values."""
     return {
         "folder": report.root,
         "note": report.note,
@@ -42,7 +42,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 
 def as_text(report: Report) -> str:
-    """The short table, for the console."""
+    """Return the short table for the console."""
     head = ("set", "real", "fake", "expected", "state")
     rows = [head]
     for row in report.rows:
@@ -81,7 +81,7 @@ def _expected(numbers: tuple[int, int] | None) -> str:
 
 
 def as_markdown(report: Report, complete: str) -> str:
-    """The report for readers; the lists are cut, as `complete` holds all of them."""
+    """Return the report for readers; lists are cut short: the file `complete` has them whole."""
     number = sum(len(report.of(kind)) for kind in FAULTS)
     verdict = "No faults." if report.is_whole() else f"Faults: {number:,}."
     parts = [f"# Check of {code(report.root)}", f"{report.images:,} images. {verdict}"]
@@ -145,7 +145,7 @@ def shown(text: str) -> str:
 
 
 def code(name: str) -> str:
-    """A file's name as Markdown, whatever it holds; in a table, util/markdown.py does the rest."""
+    """Return a file's name as Markdown, whatever it holds; for tables see util/markdown.py."""
     text = shown(name)
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     space = " " if text[:1] in ("`", " ") or text[-1:] in ("`", " ") else ""

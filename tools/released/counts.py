@@ -29,14 +29,14 @@ def published_counts() -> dict[str, Counts]:
 
 
 def published_train() -> tuple[list[str], str]:
-    """The classes of train, and what is said about the number of their images."""
+    """Return the classes of train, and what is said about the number of their images."""
     with open(PATH, encoding="utf-8") as file:
         train = json.load(file)["train"]
     return train["classes"], train["images"]
 
 
 def known_testsets(counts: dict[str, Counts]) -> list[str]:
-    """The names among `counts` that are test sets."""
+    """Return the names among `counts` that are test sets."""
     return [name for name in counts if name != "val"]
 
 
@@ -50,7 +50,7 @@ def both_labels(counts: Counts) -> tuple[int, int]:
 
 
 def count(groups: list[Group]) -> Counts:
-    """The files that are there, of one set's groups."""
+    """Count the files that are there, of one set's groups."""
     return dict(
         Counter(
             (group.folder, os.path.splitext(name)[1].lower())

@@ -116,7 +116,7 @@ def set_aside(path: str, name: str) -> str:
 
 
 def sha256_shown(path: str) -> str:
-    """The hash of a large file as hexadecimal digits, with a progress bar."""
+    """Return the hash of a large file as hexadecimal digits, with a progress bar."""
     digest = hashlib.sha256()
     name = f"{os.path.basename(path)}: SHA-256"
     with (

@@ -67,7 +67,7 @@ def ask_hub(names: tuple[str, ...]) -> dict[str, Published] | str:
 
 
 def find(name: str, folder: str) -> str | None:
-    """The archive `name` on this machine: in `folder`, else in the hub's cache."""
+    """Return the path of the archive `name`: in `folder`, else in the hub's cache."""
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - as above
 
     path = os.path.join(folder, name)
@@ -78,8 +78,8 @@ def find(name: str, folder: str) -> str | None:
 
 
 def obtain(name: str, folder: str, published: Published | None) -> str:
-    """The path of the archive, checked against what is published where that is known; fetched
-    into `folder` where it is not on this machine.
+    """Return the path of the archive, checked against what is published where that is known. It is
+    fetched into `folder` where it is not on this machine.
 
     Raises WorkError where it cannot be fetched, or is not the published file: it is then renamed.
     """

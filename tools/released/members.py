@@ -30,7 +30,7 @@ class Member(NamedTuple):
 
 
 def members_of(archive: Archive) -> list[Member]:
-    """The files of an archive, each with its name as path; folders are left out.
+    """Return the files of an archive, each with its name as path; folders are left out.
 
     Raises UsageError for anything that is no plain file, or that leads outside of a folder.
     """
