@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINI := dataset/mini
 
-# From scratch on small images; README.md says why these differ from the paper's settings.
+# From scratch on small images; docs/train.md says why these differ from the paper's settings.
 DEMO_TRAIN := --name demo --dataroot $(MINI) --init scratch --loadSize 64 --cropSize 64 \
 	--blur_prob 0.5 --blur_sig 0.0,3.0 --jpg_prob 0.5 --jpg_method cv2,pil --jpg_qual 30,100 \
 	--pairs --batch_size 32 --max_steps 950 --lr 5e-4 --weight_decay 1e-4 --schedule onecycle \

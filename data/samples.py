@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from data.contents import FileState, file_state
 from data.images import ENDINGS, image_size, read_file
+from data.other_layout import refuse_other_layout
 from data.walk import (
     GENIMAGE_LABELS,
     LABELS,
@@ -245,26 +246,6 @@ def set_folders(root: str, known: Collection[str]) -> dict[str, str]:
         return found | {f"test/{f}": f"test/{f}/" for f in below}
     refuse_other_layout(root, folders)
     return {f: f"{f}/" for f in folders}
-
-
-def refuse_other_layout(root: str, folders: Sequence[str]) -> None:
-    """Raise UsageError, which says what to give instead, where the `folders` of a root are called
-    real and fake, or one of them is a data set of its own: it holds train, val and test.
-    """
-    below = {name: subfolders(os.path.join(root, name)) for name in folders}
-    plain = {
-        name.lower(): os.path.join(root, name) for name in folders if not label_folders(below[name])
-    }
-    if {"real", "fake"} <= set(plain):
-        raise UsageError(
-            f"{root}: holds folders called real and fake, not 0_real and 1_fake; give"
-            f" --real {plain['real']} --fake {plain['fake']} in its place, or rename them"
-        )
-    inner = [os.path.join(root, name) for name in folders if {*SPLITS, "test"} <= set(below[name])]
-    if inner:
-        raise UsageError(
-            f"{root}: holds no train, val or test itself, but {inner[0]} does: give {inner[0]}"
-        )
 
 
 def find_images(paths: Sequence[str], recursive: bool) -> Samples:

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.held_out import hold_out, part_of, require_both_labels
 from data.manifest_file import Manifest, read_manifest
+from data.other_layout import refuse_other_layout, require_split
 from data.overlap import refuse_both, shared_image, with_label
 from data.samples import (
     SPLITS,
@@ -16,7 +17,6 @@ from data.samples import (
     concat,
     find_samples,
     plain_images,
-    refuse_other_layout,
     set_folders,
 )
 from data.testsets import ORDER, REALS_OF
@@ -51,7 +51,7 @@ def training_images(
             require_both_labels(samples, f"{dataroot}: split {split}")
     else:
         for split in splits:
-            _require_split(dataroot, split)
+            require_split(dataroot, split)
         train, val = (find_samples(os.path.join(dataroot, split), classes) for split in splits)
     if path := shared_image(train, val):
         raise UsageError(
@@ -59,20 +59,6 @@ def training_images(
             " that have no image in common"
         )
     return train, val
-
-
-def _require_split(root: str, split: str) -> None:
-    """Raise UsageError, which says how to get images, where the folder of a split is missing."""
-    path = os.path.join(root, split)
-    if os.path.isdir(path):
-        return
-    if os.path.isdir(root):
-        refuse_other_layout(root, subfolders(root))
-    raise UsageError(
-        f"{path}: no such folder; name a folder that holds train and val, or two plain folders with"
-        " --real and --fake (python -m tools.download train val fetches the paper's images, python"
-        " -m minibench.build makes a small data set in dataset/mini)"
-    )
 
 
 def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
