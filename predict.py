@@ -130,6 +130,8 @@ def fitting_calibration(options: PredictOptions, crop_size: int | None) -> Calib
         size = calibration.crop_size
         fit = f"centre crops: give --cropSize {size}" if size else "whole images: give --no_crop"
         warn(f"the threshold was learned on {fit}")
+    if calibration.crops > 1 or calibration.resize or calibration.reencode:
+        warn("the threshold was learned with --crops, --resize or --reencode; none is applied here")
     return calibration
 
 

@@ -288,11 +288,11 @@ def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> 
 
 def describe(pools: Sequence[Pool]) -> str:
     """Return, in words, how many images of each label there are, new and replayed."""
-    told = describe_labels(pools[0].labels)
+    words = describe_labels(pools[0].labels)
     for old in pools[1:]:
-        told += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
-        told += describe_labels(old.labels)
-    return told
+        words += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
+        words += describe_labels(old.labels)
+    return words
 
 
 if __name__ == "__main__":

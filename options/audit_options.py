@@ -1,4 +1,4 @@
-"""What tools/audit.py can be told."""
+"""The options of tools/audit.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of benchmarks/ can be told."""
+"""The options of the commands of benchmarks/."""
 
 from __future__ import annotations
 

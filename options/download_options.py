@@ -1,4 +1,4 @@
-"""What `python -m tools.download` can be told."""
+"""The options of `python -m tools.download`."""
 
 from __future__ import annotations
 

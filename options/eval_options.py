@@ -1,4 +1,4 @@
-"""What eval.py can be told."""
+"""The options of eval.py."""
 
 from __future__ import annotations
 

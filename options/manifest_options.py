@@ -1,4 +1,4 @@
-"""What tools/manifest.py can be told."""
+"""The options of tools/manifest.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of minibench/ can be told."""
+"""The options of the commands of minibench/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predict.py can be told."""
+"""The options of predict.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tools/spectra.py can be told."""
+"""The options of tools/spectra.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What train.py can be told."""
+"""The options of train.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tools/verify.py can be told."""
+"""The options of tools/verify.py."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tools.checks.audit_figure import heatmap
 from tools.checks.audit_report import Audited, describe, overview, warning
-from tools.checks.audit_scores import ALL, Told, noise
+from tools.checks.audit_scores import ALL, Separability, noise
 from tools.checks.cues import CUES
 
 
@@ -30,8 +30,9 @@ def test_numbers_are_described_by_their_middle_half_and_categories_by_shares() -
 
 
 def figures(auroc: float, counts: tuple[int, int] = (500, 500)) -> Audited:
-    told = dict.fromkeys((*CUES, ALL), Told(0.5, 0.5)) | {"bytes": Told(auroc, auroc)}
-    return Audited("s", counts, counts, 0, [], "", told, dict.fromkeys(CUES, "words"))
+    by_cue = dict.fromkeys((*CUES, ALL), Separability(0.5, 0.5))
+    by_cue["bytes"] = Separability(auroc, auroc)
+    return Audited("s", counts, counts, 0, [], "", by_cue, dict.fromkeys(CUES, "words"))
 
 
 def test_the_warning_begins_at_its_thresholds_and_beyond_chance() -> None:
@@ -45,15 +46,15 @@ def test_the_warning_begins_at_its_thresholds_and_beyond_chance() -> None:
 
 def test_of_near_equals_the_first_is_named() -> None:
     audited = figures(0.999)
-    audited.told["format"] = Told(0.99, 0.99)
+    audited.by_cue["format"] = Separability(0.99, 0.99)
     assert audited.strongest() == "format"
-    audited.told["format"] = Told(0.9, 0.9)
+    audited.by_cue["format"] = Separability(0.9, 0.9)
     assert audited.strongest() == "bytes"
     assert "The file's length alone scores AP 1.00 (chance: 0.50)" in warning(audited)
-    audited.told["width"] = Told(0.99, 0.992)
-    audited.told[ALL] = Told(0.97, 1.0)
+    audited.by_cue["width"] = Separability(0.99, 0.992)
+    audited.by_cue[ALL] = Separability(0.97, 1.0)
     assert "A detector can score AP 0.99 without looking" in warning(audited)
-    audited.told[ALL] = Told(1.0, 1.0)
+    audited.by_cue[ALL] = Separability(1.0, 1.0)
     assert "A detector can score AP 1.00 without looking" in warning(audited)
 
 

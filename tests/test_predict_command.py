@@ -126,3 +126,9 @@ def test_a_threshold_of_another_crop(
         said = run(home, capsys, "ours.pth", "--threshold", tmp_path / "t.json")[2]
         assert ("the threshold was learned on" in said) == bool(word)
         assert word in said
+    for change in ({}, {"crops": 5}, {"resize": 40}, {"reencode": "png"}):
+        origin = {"weights_sha256": digest, "crop_size": CROP, **change}
+        learned = Calibration(0.0, 0.0, 0.0, "accuracy", "x", num_real=1, num_fake=1, **origin)
+        write_calibration(str(tmp_path / "t.json"), learned)
+        said = run(home, capsys, "ours.pth", "--threshold", tmp_path / "t.json")[2]
+        assert ("learned with --crops, --resize or --reencode" in said) == bool(change)

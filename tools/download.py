@@ -15,10 +15,10 @@ from tools.released.hub import (
     SPLITS,
     Split,
     ask_hub,
+    describe_archives,
     find,
     obtain,
     still_to_fetch,
-    told,
 )
 from util.console import warn
 from util.errors import Interrupted, UsageError, WorkError, run
@@ -83,7 +83,7 @@ def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str
         sizes |= {archive: published[archive].size for archive in wanted}
     needed = still_to_fetch(wanted, folder, sizes)
     if needed:
-        print(f"{REPOSITORY}: {told(wanted, sizes)}", flush=True)
+        print(f"{REPOSITORY}: {describe_archives(wanted, sizes)}", flush=True)
         # PNG images hardly shrink: unpacked they are about as large as the archive. What it is
         # exactly, unpack() learns from the archive, and asks the disk again.
         contents = sum(sizes.values()) if wanted == split.archives else 0

@@ -26,7 +26,7 @@ from data.unreadable import report_unreadable
 from evaluation.benchmark import PAPER
 from options.parse import parse
 from options.spectra_options import SpectraOptions
-from tools.spectra_figure import LABELS, spectra_figure
+from tools.spectra_figure import LABEL_NAMES, spectra_figure
 from util.drawing import save_drawing
 from util.errors import UsageError, one_line, run
 from util.processes import parallel_map
@@ -178,7 +178,7 @@ def main() -> int:
     sums = sum_groups(groups, options.size, options.num_threads)
     averages = {group: mean_spectra(sums[group]) if group in sums else None for group in groups}
     names = dict.fromkeys(name for name, _ in groups)
-    spectra = {name: [averages[name, label] for label in range(len(LABELS))] for name in names}
+    spectra = {name: [averages[name, label] for label in range(len(LABEL_NAMES))] for name in names}
     folder, file = os.path.split(options.out)
     save_drawing(
         folder, os.path.splitext(file)[0], "Average spectra", lambda: spectra_figure(spectra)
@@ -192,7 +192,7 @@ def main() -> int:
 
 def _told(group: Group, chosen: int, available: int, sums: Sums | None, size: int) -> str:
     name, label = group
-    text = f"{one_line(name)}: {sums.used if sums else 0} {LABELS[label]} images"
+    text = f"{one_line(name)}: {sums.used if sums else 0} {LABEL_NAMES[label]} images"
     if chosen < available:
         text += f", from a random {chosen} of {available}"
     if sums and sums.small:

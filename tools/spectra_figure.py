@@ -14,7 +14,7 @@ from util.errors import one_line
 
 Plane = npt.NDArray[np.float64]
 
-LABELS = ("real", "fake")
+LABEL_NAMES = ("real", "fake")
 KINDS = (  # in the order of the fields of spectra.Spectra
     "(a) Magnitude of the mean spectrum: what has the same phase in every image",
     "(b) Mean of the magnitudes: periodic traces, whatever their phase",
@@ -54,7 +54,7 @@ def _draw_pairs(
     spectra: Mapping[str, Sequence[Sequence[Plane] | None]],
     columns: int,
 ) -> None:
-    grid = part.subplots(len(LABELS), columns, squeeze=False)
+    grid = part.subplots(len(LABEL_NAMES), columns, squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[], frame_on=False)
     for column, (name, pair) in enumerate(spectra.items()):
@@ -63,7 +63,7 @@ def _draw_pairs(
         planes = [None if average is None else average[kind] for average in pair]
         there = [plane for plane in planes if plane is not None]
         low, high = np.percentile(there, (1, 99.98)) if there else (0.0, 0.0)
-        for axes, label, plane in zip(grid[:, column], LABELS, planes, strict=True):
+        for axes, label, plane in zip(grid[:, column], LABEL_NAMES, planes, strict=True):
             if not column:
                 axes.set_ylabel(label)
             if plane is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from evaluation.metrics import Labels
 from tools.checks.audit_figure import heatmap_png
-from tools.checks.audit_scores import ALL, NOTHING, Told, noise
+from tools.checks.audit_scores import ALL, NOTHING, Separability, noise
 from tools.checks.cues import CUES, Value
 from util.errors import one_line
 from util.files import atomic_write, csv_writer, write_json
@@ -47,12 +47,12 @@ class Audited(NamedTuple):
     num_copies: int
     unreadable: list[str]
     problem: str  # why there are no figures, or empty
-    told: dict[str, Told]  # by cue, and ALL; empty where there is a problem
+    by_cue: dict[str, Separability]  # by cue, and ALL; empty where there is a problem
     described: dict[str, str]  # by cue: what the labels' values are
 
-    def of(self, cue: str) -> Told:
+    def of(self, cue: str) -> Separability:
         """Return the figures of a cue, NaN where there are none."""
-        return self.told.get(cue, NOTHING)
+        return self.by_cue.get(cue, NOTHING)
 
     def strongest(self) -> str:
         """Return the cue that tells most by itself; of near equals the first: a format names the
@@ -63,7 +63,7 @@ class Audited(NamedTuple):
 
     def chance(self) -> float:
         """Return the AP of chance: the share of fakes."""
-        return self.counts[1] / sum(self.counts) if self.told else math.nan
+        return self.counts[1] / sum(self.counts) if self.by_cue else math.nan
 
 
 def describe(cue: str, values: Sequence[Value], labels: Labels) -> str:
@@ -93,7 +93,7 @@ def describe(cue: str, values: Sequence[Value], labels: Labels) -> str:
 
 def warning(audited: Audited) -> str:
     """Return a sentence on what tells the labels and what to do; empty where nothing does."""
-    if not audited.told:
+    if not audited.by_cue:
         return ""
     cue = audited.strongest()
     best, together = audited.of(cue), audited.of(ALL)
@@ -126,7 +126,7 @@ def notes(audited: Audited) -> list[str]:
     ):
         if used < available:
             found.append(f"{name}: {used} of {available} {label} images.")
-    if audited.told and min(audited.counts) < FEW:
+    if audited.by_cue and min(audited.counts) < FEW:
         spread = 2 * noise(np.repeat([0, 1], audited.counts))
         found.append(f"{name}: few images; by chance alone AUROC is 0.5 give or take {spread:.2f}.")
     if audited.num_copies:
@@ -158,12 +158,12 @@ def write_report(folder: str, audited: Sequence[Audited], about: dict[str, Any])
     write_json(os.path.join(folder, "audit.json"), found)
     with atomic_write(os.path.join(folder, "audit.csv")) as file:
         writer = csv_writer(file)
-        columns = [f"{cue}_{figure}" for cue in cues for figure in Told._fields]
+        columns = [f"{cue}_{figure}" for cue in cues for figure in Separability._fields]
         writer.writerow(["set", "num_real", "num_fake", "chance_ap", *columns])
         for each in audited:
-            told = [f"{x:.6f}" if each.told else "" for c in cues for x in each.of(c)]
-            chance = f"{each.chance():.6f}" if each.told else ""
-            writer.writerow([each.name, *each.counts, chance, *told])
+            cells = [f"{x:.6f}" if each.by_cue else "" for c in cues for x in each.of(c)]
+            chance = f"{each.chance():.6f}" if each.by_cue else ""
+            writer.writerow([each.name, *each.counts, chance, *cells])
     with atomic_write(os.path.join(folder, "audit.md")) as file:
         file.write(_page(audited, about))
     with atomic_write(os.path.join(folder, "audit.png"), "wb") as file:
@@ -193,8 +193,8 @@ def _page(audited: Sequence[Audited], about: dict[str, Any]) -> str:
 
 def _as_json(audited: Audited) -> dict[str, Any]:
     cues = {
-        cue: {**told._asdict(), "values": audited.described.get(cue)}
-        for cue, told in audited.told.items()
+        cue: {**its._asdict(), "values": audited.described.get(cue)}
+        for cue, its in audited.by_cue.items()
     }
     return {
         "set": audited.name,
@@ -205,7 +205,7 @@ def _as_json(audited: Audited) -> dict[str, Any]:
         "copies_left_out": audited.num_copies,
         "unreadable": audited.unreadable,
         "problem": audited.problem or None,
-        "chance_ap": audited.chance() if audited.told else None,
+        "chance_ap": audited.chance() if audited.by_cue else None,
         "cues": cues,
         "warning": warning(audited) or None,
     }

@@ -27,14 +27,14 @@ LEAF = 5  # images that a model's rule must rest on, at least
 ALL = "all"  # the cues together
 
 
-class Told(NamedTuple):
+class Separability(NamedTuple):
     """How far labels can be told: fractions."""
 
     ap: float
     auroc: float
 
 
-NOTHING = Told(math.nan, math.nan)
+NOTHING = Separability(math.nan, math.nan)
 
 
 def number_of_folds(labels: Labels) -> int:
@@ -62,7 +62,7 @@ def make_folds(names: Sequence[str], labels: Labels, seed: int) -> Folds:
 
 def measure_cues(
     columns: Mapping[str, Sequence[Value]], labels: Labels, folds: Folds, seed: int
-) -> dict[str, Told]:
+) -> dict[str, Separability]:
     """AP and AUROC of each cue alone, and of ALL together."""
     coded = {name: _as_numbers(values) for name, values in columns.items()}
     found = {
@@ -84,7 +84,7 @@ def measure_cues(
     return found | {ALL: tell(together, labels, folds, boosted)}
 
 
-def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Told:
+def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Separability:
     """AP and AUROC of scores that `learn` gives each fold after seeing the others.
 
     Scores are compared as ranks within their fold, since each fold has another model: put together
@@ -97,7 +97,7 @@ def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Told:
         scores = learn(columns[~held_out], labels[~held_out], columns[held_out])
         ranks[held_out] = rankdata(scores.round(9)) / (held_out.sum() + 1)
     # not by evaluation/metrics.py, for which equal scores are undefined: here they are the answer
-    return Told(
+    return Separability(
         float(sklearn.metrics.average_precision_score(labels, ranks)),
         float(sklearn.metrics.roc_auc_score(labels, ranks)),
     )

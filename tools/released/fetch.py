@@ -55,8 +55,8 @@ def fetch(url: str, path: str, by_hand: str) -> str:
             failures, pause = 0, PAUSE
         failures += 1
         if failures >= ATTEMPTS:
-            told = getattr(reason, "reason", None) or reason
-            raise WorkError(f"{url}: no answer or no progress ({told}); {by_hand}") from reason
+            found = getattr(reason, "reason", None) or reason
+            raise WorkError(f"{url}: no answer or no progress ({found}); {by_hand}") from reason
         time.sleep(pause)
         pause *= 2
 
@@ -101,8 +101,8 @@ def _open(path: str, mode: str) -> IO[bytes]:
 
 def _is_whole(error: urllib.error.HTTPError, part: str) -> bool:
     """Whether the server refused to continue because nothing is left."""
-    told = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-    return told is not None and int(told[1]) == _size(part)
+    found = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) == _size(part)
 
 
 def _size(path: str) -> int:

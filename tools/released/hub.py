@@ -126,6 +126,6 @@ def still_to_fetch(names: tuple[str, ...], folder: str, sizes: dict[str, float])
     return needed
 
 
-def told(names: tuple[str, ...], sizes: dict[str, float]) -> str:
+def describe_archives(names: tuple[str, ...], sizes: dict[str, float]) -> str:
     """Names and sizes, to read."""
     return ", ".join(f"{name} ({amount(sizes[name])})" for name in names)
