@@ -28,7 +28,7 @@ def pytest_sessionfinish() -> None:
 
 # A network and images small enough for a CPU to train in seconds.
 TOY_OPTIONS = [
-    *("--init", "scratch", "--arch", "resnet18", "--loadSize", "40", "--cropSize", "32"),
+    *("--init", "scratch", "--arch", "mobilenet_v3_small", "--loadSize", "40", "--cropSize", "32"),
     *("--batch_size", "8", "--num_threads", "0", "--device", "cpu", "--loss_freq", "1"),
 ]
 

@@ -32,7 +32,7 @@ from tests.commands import ROOT, run
 from tests.conftest import write_image
 from tests.test_results import save_weights
 from tests.tolerances import assert_as_exact, exact_logits
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from util.errors import UsageError
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ def test_statistics_that_are_none_are_refused(tmp_path: pathlib.Path, mean: obje
 def test_a_trained_checkpoint_carries_what_its_network_needs(
     toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    checkpoint: Any = load(run_training(toy, tmp_path, "--max_steps", 1))
+    checkpoint: Any = load(run_training(toy, tmp_path, *RESNET, "--max_steps", 1))
     its = architecture("resnet18")
     assert (checkpoint["arch"], checkpoint["crop_size"]) == ("resnet18", 32)
     assert (checkpoint["mean"], checkpoint["std"]) == (its.mean, its.std)

@@ -24,7 +24,7 @@ from data.order import EpochBatches
 from data.samples import Samples, find_samples
 from tests.commands import start
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from training import run_folder
 from util import errors
 from util.checkpoint import save_checkpoint
@@ -38,8 +38,8 @@ def copy_of(toy: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_a_full_disk_costs_no_checkpoint(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """A limit on the size of files stands for the disk: writing fails in the middle."""
-    base = [*TOY_OPTIONS, "--dataroot", str(toy), "--name", "run"]
-    folder = run_training(toy, tmp_path, "--niter", 1)
+    base = [*TOY_OPTIONS, *RESNET, "--dataroot", str(toy), "--name", "run"]
+    folder = run_training(toy, tmp_path, *RESNET, "--niter", 1)
     before = {path: path.read_bytes() for path in folder.glob("*.pth")}
 
     def limit() -> None:
@@ -63,7 +63,7 @@ def test_a_full_disk_costs_no_checkpoint(toy: pathlib.Path, tmp_path: pathlib.Pa
     assert "Traceback" not in result.stderr
     assert {path: path.read_bytes() for path in folder.glob("*.pth")} == before
     assert not list(folder.glob("*.tmp"))
-    run_training(toy, tmp_path, "--niter", 2, "--continue_train")
+    run_training(toy, tmp_path, *RESNET, "--niter", 2, "--continue_train")
     assert load(folder)["total_steps"] == 6
 
 

@@ -25,7 +25,7 @@ from options.train_options import TrainOptions
 from report.before_after import changes
 from tests.conftest import TOY_OPTIONS, write_image
 from tests.tolerances import assert_as_exact, exact_logits
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from training.setup import build_datasets, parameter_groups
 from util.errors import UsageError
 
@@ -45,10 +45,10 @@ def test_frozen_parts_do_not_move_by_a_bit_and_all_others_do(
     """Two epochs, so that validation in between has put the network into evaluation mode; batch
     norm's running statistics count, too.
     """
-    start = load(run_training(toy, tmp_path, "--max_steps", 1, "--lr", 1e-3))["model"]
+    start = load(run_training(toy, tmp_path, *RESNET, "--max_steps", 1, "--lr", 1e-3))["model"]
     init = str(tmp_path / "run/model_epoch_latest.pth")
     options = ("--name", "fine", "--init", init, "--freeze", freeze, "--niter", 2, "--lr", 1e-3)
-    end = load(run_training(toy, tmp_path, *options))["model"]
+    end = load(run_training(toy, tmp_path, *RESNET, *options))["model"]
     for key, value in start.items():  # type: ignore[attr-defined]
         if value.is_floating_point():
             moved = not torch.equal(value, end[key])
@@ -133,9 +133,10 @@ def test_what_was_gained_and_forgotten_is_told(
             for label in ("0_real", "1_fake"):
                 path = tmp_path / name / "test" / name / label / f"{number}.png"
                 write_image(path, number + 10 * len(label), (40, 40))
-    init = run_training(toy, tmp_path, "--max_steps", 1) / "model_epoch_best.pth"
+    init = run_training(toy, tmp_path, *RESNET, "--max_steps", 1) / "model_epoch_best.pth"
     roots = f"{tmp_path / 'new/test'},{tmp_path / 'progan/test'}"
-    flags = ("--name", "fine", "--init", init, "--niter", 2, "--lr", 1e-2, "--testroots", roots)
+    fine = (*RESNET, "--name", "fine", "--init", init, "--niter", 2, "--lr", 1e-2)
+    flags = (*fine, "--testroots", roots)
     with pytest.raises(UsageError, match="nowhere: no such folder"):  # before it trains
         run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'nowhere'}")
     with pytest.raises(UsageError, match="--testroots: two test sets are called new"):

@@ -13,7 +13,7 @@ from networks.create import create_network
 from networks.fit import check_fit, smallest_part
 from tests.commands import run
 from tests.conftest import TOY_OPTIONS, assert_wrong_usage
-from tests.toy_runs import run_training
+from tests.toy_runs import RESNET, run_training
 from util.errors import UsageError
 
 SMALLEST = {"vgg16": 32, "convnext_tiny": 32, "swin_t": 4}  # of all others: 1
@@ -90,7 +90,7 @@ def test_training_refuses_it_and_makes_no_folder(
     toy: pathlib.Path, tmp_path: pathlib.Path, flags: tuple[object, ...], words: tuple[str, ...]
 ) -> None:
     with pytest.raises(UsageError) as error:
-        run_training(toy, tmp_path / "new", *flags)
+        run_training(toy, tmp_path / "new", *RESNET, *flags)
     for word in words:
         assert word in str(error.value)
     assert not (tmp_path / "new").exists()

@@ -11,7 +11,7 @@ import torchvision
 
 import train
 from networks.normalize import normalize
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from util import checkpoint, errors
 
 HUGE = ("--optim", "sgd", "--lr", 1e30, "--niter", 3, "--save_latest_freq", 1)
@@ -30,7 +30,7 @@ def test_weights_that_the_step_has_spoiled_are_not_saved(
 def test_the_last_good_checkpoint_is_named_and_left_as_it_was(
     toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = run_training(toy, tmp_path, "--niter", 1)
+    folder = run_training(toy, tmp_path, *RESNET, "--niter", 1)
     before = {path.name: path.read_bytes() for path in folder.glob("*.pth")}
     steps = 0
     original = train.normalize
@@ -42,7 +42,8 @@ def test_the_last_good_checkpoint_is_named_and_left_as_it_was(
 
     monkeypatch.setattr(train, "normalize", spoil)
     with pytest.raises(errors.WorkError, match=r"last good checkpoint is .*latest\.pth"):
-        run_training(toy, tmp_path, "--niter", 2, "--save_latest_freq", 9, "--continue_train")
+        more = ("--niter", 2, "--save_latest_freq", 9, "--continue_train")
+        run_training(toy, tmp_path, *RESNET, *more)
     assert {path.name: path.read_bytes() for path in folder.glob("*.pth")} == before
     images = normalize(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
     network = torchvision.models.resnet18(num_classes=1).eval()
@@ -85,5 +86,5 @@ def test_a_state_that_is_not_finite_is_never_written(
 
     monkeypatch.setattr(train, "finish_epoch", spoil)
     with pytest.raises(errors.WorkError, match=r"best\.pth is not written: after 3 steps .* holds"):
-        run_training(toy, tmp_path, "--niter", 1)
+        run_training(toy, tmp_path, *RESNET, "--niter", 1)
     assert not list((tmp_path / "run").glob("*.pth"))

@@ -14,7 +14,7 @@ import train
 import training.epoch
 from networks.normalize import normalize
 from tests.tolerances import assert_as_exact, near
-from tests.toy_runs import assert_same_run, load, run_training
+from tests.toy_runs import RESNET, assert_same_run, load, run_training
 
 
 def plain_network() -> nn.Module:
@@ -69,7 +69,7 @@ def test_the_moving_average_is_that_of_a_plain_loop(
 
     monkeypatch.setattr("training.step_log.save", spied)
     options = ("--max_steps", 2, "--save_latest_freq", 1, "--lr", 0.01, "--ema", 0.75)
-    final = load(run_training(toy, tmp_path, *options))
+    final = load(run_training(toy, tmp_path, *RESNET, *options))
     assert len(states) == 2
     for layer in {key.rpartition(".")[0] for key in states[0]}:  # the first step starts it
         first, second, average, trained = (

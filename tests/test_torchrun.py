@@ -19,7 +19,7 @@ from tests.commands import run_in_two_processes
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact
-from tests.toy_runs import assert_same_run, load
+from tests.toy_runs import RESNET, assert_same_run, load
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -78,7 +78,7 @@ def test_two_processes_train_one_run_and_continue_it(
     toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     arguments = ["train.py", *TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path]
-    arguments += ["--name", "run", "--continue_train"]
+    arguments += [*RESNET, "--name", "run", "--continue_train"]
     first = run_in_two_processes(*arguments, "--niter", 1)
     assert first.returncode == 0, first.stderr
     second = run_in_two_processes(*arguments, "--niter", 2)

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from tests.conftest import TOY_OPTIONS, Script, assert_wrong_usage
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from training import run_folder
 from util import errors
 
@@ -22,7 +22,9 @@ def test_a_run_writes_what_the_contract_says(toy: pathlib.Path, tmp_path: pathli
     augmented = (
         "--blur_prob 0.5 --blur_sig 0,3 --jpg_prob 0.5 --jpg_method cv2,pil --jpg_qual 30,90"
     )
-    folder = run_training(toy, tmp_path, *augmented.split(), "--niter", 3, "--save_epoch_freq", 2)
+    folder = run_training(
+        toy, tmp_path, *RESNET, *augmented.split(), "--niter", 3, "--save_epoch_freq", 2
+    )
 
     for which in ("latest", "best", "2"):
         checkpoint = load(folder, which)

@@ -12,7 +12,7 @@ from networks.create import create_network
 from tests.conftest import TOY_OPTIONS
 from tests.test_torchrun import torchrun
 from tests.tolerances import near
-from tests.toy_runs import load, run_training
+from tests.toy_runs import RESNET, load, run_training
 from util import errors
 
 
@@ -22,7 +22,7 @@ def test_two_processes_train_as_one_that_takes_their_shares_in_turn(
     """Two shares of two parts each are the four parts of the whole batch: the same gradients and,
     in the history, the same loss, as it is the mean over both processes.
     """
-    options = ("--niter", 1, "--optim", "sgd", "--lr", 1e-3, "--name", "run")
+    options = (*RESNET, "--niter", 1, "--optim", "sgd", "--lr", 1e-3, "--name", "run")
     base = ("train.py", *TOY_OPTIONS, "--dataroot", toy, "--checkpoints_dir", tmp_path)
     result = torchrun(*base, *options, "--accumulate", 2)
     assert result.returncode == 0, result.stderr

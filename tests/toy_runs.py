@@ -13,6 +13,7 @@ from options.train_options import TrainOptions
 from tests.conftest import TOY_OPTIONS
 
 TIMES = ("images_per_second",)
+RESNET = ("--arch", "resnet18")  # where a test names its layers; others take a smaller network
 
 
 def run_training(toy: pathlib.Path, out: pathlib.Path, *argv: object) -> pathlib.Path:
