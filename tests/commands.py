@@ -10,6 +10,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -115,6 +116,8 @@ def _be_the_command(
     multiprocessing.set_start_method(None, force=True)  # the server's is not a script's
     if own_group:
         os.setsid()
+    # a shell lets what it starts in the background, as the whole suite may be, ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not pictures:
         import util.drawing  # noqa: PLC0415 (not all commands need it)
 
