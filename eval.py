@@ -14,7 +14,6 @@ from typing import Any
 from data.samples import Samples, find_samples
 from data.sources import find_testsets, testsets_left_out
 from data.unreadable import report_unreadable
-from evaluation.benchmark import PAPER
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.evaluation import Evaluation, Provenance, refuse_other_labels, refuse_reserved
@@ -155,7 +154,7 @@ def measure_predictions(options: EvalOptions) -> int:
                 options.calibrate_on, options.target_fpr, origin, own
             )
         evaluation = Evaluation(name, origin, measuring(options, origin, calibration))
-        for testset in sorted(chosen, key=PAPER.rank):
+        for testset in sorted(chosen, key=evaluation.benchmark.rank):
             evaluation.add(testset, chosen[testset])
         refuse_other_labels(evaluations, evaluation)
         evaluations.append(evaluation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,12 @@ from evaluation.protocol import ScoringProtocol
 from evaluation.rows import Degraded, Row, testset_row
 from networks.detector import Detector
 from util.errors import UsageError
+
+# What metrics.json holds under some keys; of others a wrong value is only shown.
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("roots", "unreadable", "padded", "seen_in_training", "robustness"), dict),
+    "partial": list,
+}
 
 
 @dataclass
@@ -67,7 +74,13 @@ class Provenance:
 
     @classmethod
     def from_json(cls, head: Mapping[str, Any]) -> Provenance:
-        """Return what metrics.json says, without what it leaves open."""
+        """Return what metrics.json says, without what it leaves open.
+
+        Raises TypeError where it says it otherwise than `to_json` does.
+        """
+        for key, kind in _KINDS.items():
+            if not isinstance(head.get(key, kind()), kind):
+                raise TypeError(f"{key} is {head[key]!r}")
         known = {f.name for f in dataclasses.fields(cls)} - {"protocol", "note", "levels"}
         seen = {name: tuple(pair) for name, pair in head.get("seen_in_training", {}).items()}
         return cls(
@@ -147,7 +160,7 @@ def compare(first: Evaluation, second: Evaluation) -> list[Difference]:
     lines = [
         difference_of(name, [first.measured[name]], [second.measured[name]]) for name in shared
     ]
-    ranked = [line.testset for line in lines if line.difference.value == line.difference.value]
+    ranked = [line.testset for line in lines if not math.isnan(line.difference.value)]
     if chosen := first.benchmark.chosen(ranked):
         both = ([its.measured[name] for name in chosen] for its in (first, second))
         lines.append(difference_of(MEAN, *both))

@@ -38,7 +38,12 @@ def read_metrics(folder: str) -> dict[str, Any]:
             metrics = json.load(file)
         if not isinstance(metrics, dict) or not {"testsets", "models"} & set(metrics):
             raise ValueError("it holds no test sets")
-    except (OSError, ValueError) as error:
+        models = metrics.get("models", {})
+        if not isinstance(models, dict):
+            raise ValueError("its models have no names")
+        for head in (metrics, *models.values()):
+            Provenance.from_json(head)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{path}: not the metrics.json of an evaluation ({error}); move it away"
         ) from error

@@ -62,6 +62,8 @@ class ScoringProtocol:
 
     @classmethod
     def from_json(cls, head: Mapping[str, Any]) -> ScoringProtocol:
-        """Return the protocol that metrics.json tells of."""
+        """Return the protocol that metrics.json tells of; raise TypeError where it is none."""
+        if not isinstance(head["crop_size"], (int, type(None))):
+            raise TypeError(f"crop_size is {head['crop_size']!r}")
         names = [f.name for f in dataclasses.fields(cls) if f.name in head]
         return cls(**{name: head[name] for name in names})

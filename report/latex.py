@@ -34,16 +34,12 @@ def latex(evaluations: Sequence[Evaluation]) -> str:
     """
     names, lines_of = by_testset(evaluations)
     columns: list[Column] = [
-        (
-            each.name,
-            {name: (line.metrics["ap"], line.metrics["accuracy"]) for name, line in of.items()},
-        )
-        for each, of in zip(evaluations, lines_of, strict=True)
+        (each.name, {name: _ours(line) for name, line in lines.items()})
+        for each, lines in zip(evaluations, lines_of, strict=True)
     ]
     if any("ap" in line.published for line in lines_of[0].values()):
-        columns.append(
-            ("published", {name: _published(line) for name, line in lines_of[0].items()})
-        )
+        theirs = {name: _published(line) for name, line in lines_of[0].items()}
+        columns.append(("published", theirs))
     lines = [
         f"% \\usepackage{{booktabs}} in the preamble. In brackets the {SPREAD} bootstrap interval.",
         *(one_line(f"% {each.name}: {caption(each)}") for each in evaluations),

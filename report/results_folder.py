@@ -39,6 +39,7 @@ def model_names(paths: Sequence[str]) -> list[str]:
         folder, file = os.path.split(path)
         own = os.path.splitext(file)[0]
         name = os.path.basename(folder) if own == "predictions" else own
+        name += " scores" if f"{name}.csv" in FILES else ""  # its own file is <name>.csv
         same = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({same + 1})" if same else name)
     return names

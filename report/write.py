@@ -91,12 +91,13 @@ def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
         ]
         write_csv(os.path.join(folder, "comparison.csv"), lines)
     said, tables = captions(evaluations), _tables(evaluations, comparisons)
-    noted = [f"**Warning**: {one_line(text)}" for text in warnings(evaluations)]
+    warned = warnings(evaluations)
+    noted = [f"**Warning**: {one_line(text)}" for text in warned]
     shown = (f"### {t.title}\n\n{markdown(t)}\n\n{t.note}" for t in tables)
     parts = [*map(one_line, said), *noted, *shown]
     _write(os.path.join(folder, "table.md"), "\n\n".join(parts) + "\n")
     _write(os.path.join(folder, "table.tex"), latex(evaluations))
-    write_metrics(folder, evaluations, warnings(evaluations))
+    write_metrics(folder, evaluations, warned)
     return "\n\n".join([*said, markdown(tables[0])])
 
 

@@ -22,7 +22,8 @@ from data.contents import ContentRecord, content_hash
 from evaluation import sweep
 from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
-from evaluation.predictions import Scores, write_predictions
+from evaluation.metrics_file import read_provenance
+from evaluation.predictions import Scores, read_predictions, write_predictions
 from evaluation.suspicions import suspicions
 from options.eval_options import EvalOptions
 from options.parse import parse
@@ -365,3 +366,35 @@ def test_a_trained_checkpoint_says_what_it_has_seen(
     assert ContentRecord(load(tuned)["trained_on"]).look_up(contents) == (24, 24)
     val = [content_hash(path.read_bytes()) for path in (toy / "val").rglob("*.png")]
     assert ContentRecord(load(tuned)["trained_on"]).look_up(val) == (0, 8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"testsets": {}, "seen_in_training": [1]}',
+        '{"testsets": {}, "robustness": null}',
+        '{"testsets": {}, "unreadable": 3}',
+        '{"testsets": {}, "roots": 7}',
+        '{"testsets": {}, "crop_size": "large"}',
+        '{"models": []}',
+    ],
+)
+def test_a_metrics_json_of_another_shape_is_named(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(UsageError, match=r"metrics\.json: not the metrics\.json of an evaluation"):
+        read_provenance(str(tmp_path / "predictions.csv"))
+
+
+def test_scores_of_a_model_take_no_name_of_a_results_file(tmp_path: pathlib.Path) -> None:
+    sets = {"san": random_scores(1)}
+    files = [tmp_path / "table.csv", tmp_path / "robustness.csv", tmp_path / "b/predictions.csv"]
+    for file in files:
+        write_predictions(str(file), sets)
+    argv = ["--predictions", *map(str, files), "--results_dir", str(tmp_path), "--name", "r"]
+    assert evaluate.main(parse(EvalOptions, [*argv, "--bootstrap", "0"])) == 0
+    models = metrics_of(tmp_path / "r")["models"]
+    assert len(models) == 3
+    for name in models:
+        assert read_predictions(str(tmp_path / f"r/{name}.csv"))["san"].paths == sets["san"].paths
+    assert (tmp_path / "r/table.csv").read_text().startswith("model,testset,")
+    assert not (tmp_path / "r/robustness.csv").exists()
