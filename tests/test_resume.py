@@ -196,7 +196,8 @@ def test_what_a_killed_run_left_unfinished_is_removed(
     toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     folder = run_training(toy, tmp_path, "--max_steps", 1)
-    (folder / "model_epoch_latest.pth.123.tmp").write_bytes(b"half")
+    for name in ("model_epoch_latest.pth", "lock.json"):
+        (folder / f"{name}.123.tmp").write_bytes(b"half")
     (folder / "mine.tmp").write_text("not ours")
     run_training(toy, tmp_path, "--max_steps", 2, "--continue_train")
     assert [path.name for path in folder.glob("*.tmp")] == ["mine.tmp"]

@@ -52,9 +52,9 @@ def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
     run_lock.acquire(folder)
     for path in own_files(folder) if overwrite else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for pattern in OWN_FILES:
+    for pattern in (*OWN_FILES, run_lock.NAME):
         for path in pathlib.Path(folder).glob(f"{pattern}.{UNFINISHED}"):
-            path.unlink()
+            path.unlink(missing_ok=True)  # one that fails to get the lock removes its own
 
 
 def refuse_to_remove(folder: str, weights: str) -> None:

@@ -28,7 +28,8 @@ def acquire(folder: str) -> None:
         while not _linked(temporary, path):
             _refuse_or_remove(path, mine)
     finally:
-        os.remove(temporary)
+        with contextlib.suppress(FileNotFoundError):  # whoever got the lock has tidied up
+            os.remove(temporary)
 
 
 def release(folder: str) -> None:
