@@ -7,7 +7,7 @@ own with the members of `Detector`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,31 +17,11 @@ from networks.create import create_trained
 from networks.device import autocast, choose_device
 from networks.fit import check_fit
 from networks.inference import for_inference
+from networks.input_spec import ANY_INPUT, InputSpec
 from networks.normalize import normalize
 from networks.weights import read_weights
 from util.errors import UsageError
 from util.files import sha256
-
-
-class InputSpec(NamedTuple):
-    """What a detector wants to be given."""
-
-    size: int | None  # side of the crops that it was trained on; None: not known
-    usual: int = 224  # side of the crops that it is made for
-    any_size: bool = True  # whether whole images will do
-
-    def crop(self, asked: int | None, *, whole: bool, default: int | None) -> int | None:
-        """Return the side of the crops to score, None for whole images.
-
-        That is none for `whole`, else what is `asked` for, else what it was trained on; of weights
-        that do not say it `default`, or what the network is made for where it must be a crop.
-        """
-        if whole:
-            return None
-        return asked or self.size or (default if self.any_size else self.usual)
-
-
-ANY_INPUT = InputSpec(None)
 
 
 class Detector(Protocol):

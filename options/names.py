@@ -18,3 +18,7 @@ PUBLISHED = (  # --published, as in evaluation/published_results.json; rows that
     *("2class", "4class", "8class", "16class", "no_aug", "blur", "jpeg"),
     *("table2_blur_jpg_prob0.5", "table2_blur_jpg_prob0.1"),
 )
+DETECTORS = (  # --detector, each a file of networks/detectors/
+    *("commfor", "resnet50_nodown", "univfd", "rine", "dda", "bfree", "npr", "safe"),
+    *("clipdet", "effort", "c2pclip"),
+)

@@ -26,7 +26,8 @@ from evaluation.scoring import Reading, score_testset
 from evaluation.store import store_folder
 from evaluation.sweep import evaluate
 from networks.architectures import ARCHITECTURES, architecture
-from networks.detector import Detector, InputSpec, load_detector
+from networks.detector import Detector, load_detector
+from networks.input_spec import InputSpec
 from networks.weights import read_weights
 from tests.commands import ROOT, run
 from tests.conftest import write_image

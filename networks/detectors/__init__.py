@@ -1,0 +1,1 @@
+"""Published detectors, one file each: what a released file becomes (`release.py` says how)."""
