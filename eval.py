@@ -8,7 +8,7 @@ if __name__ == "__main__":
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.samples import Samples, find_samples
@@ -16,23 +16,23 @@ from data.sources import find_testsets, testsets_left_out
 from data.unreadable import report_unreadable
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
 from evaluation.degrade import ORIGINAL, variants
+from evaluation.ensemble import ensemble
 from evaluation.evaluation import Evaluation, Provenance, refuse_other_labels, refuse_reserved
 from evaluation.measure import Measuring
 from evaluation.metrics_file import read_provenance
 from evaluation.predictions import read_predictions
-from evaluation.protocol import ScoringProtocol
+from evaluation.protocol import ScoringProtocol, size_of
 from evaluation.published import check_published, published
 from evaluation.rows import read_degraded
 from evaluation.scoring import Reading, score_testset
-from evaluation.store import store_folder
 from evaluation.suspicions import warnings
-from evaluation.sweep import evaluate
+from evaluation.sweep import Entry, entry_of, evaluate
 from evaluation.thresholds import Calibration
-from networks.detector import NetworkDetector, load_detector
-from networks.gradcam import gradcam
+from networks.detector import Detector, load_detector
+from networks.gradcam import gradcam, require_maps
 from options.places import writable_folder
 from report.console import calibration_table, robustness_table, testset_line
-from report.results_folder import default_name, model_names, refuse_other_results
+from report.results_folder import detector_names, model_names, refuse_other_results
 from report.write import write_report
 from util import distributed, errors
 from util.console import note, warn
@@ -45,8 +45,8 @@ def main(options: EvalOptions) -> int:
 
 
 def score_images(options: EvalOptions) -> int:
-    """Score all test sets with one detector, and report."""
-    # the images, the detector, and how each image becomes a logit
+    """Score all test sets with the detectors, and report."""
+    # the images, the detectors, and how each of them makes a logit of an image
     testsets = find_testsets(
         options.dataroot,
         options.testsets,
@@ -56,72 +56,95 @@ def score_images(options: EvalOptions) -> int:
         val_fraction=options.val_fraction,
     )
     refuse_reserved(testsets)
-    detector = load_detector(
-        options.model_path,
-        arch=options.arch,
-        device=options.device,
-        precision=options.precision,
-        tf32=options.tf32,
-        compile=options.compile,
-    )
-    crop_size = detector.input.crop(
-        options.cropSize, whole=options.no_crop, default=detector.input.usual
-    )
-    detector.check_size(crop_size)
-    protocol = ScoringProtocol(
-        crop_size=crop_size,
-        crops=options.crops,
-        resize=options.resize,
-        reencode=options.reencode,
-        precision=options.precision,
-        max_pixels=options.max_pixels,
-    )
+    entries = load_entries(options, testsets)
+    evaluations = [entry.evaluation for entry in entries]
     reading = Reading(options.batch_size, options.max_batch_pixels, options.num_threads)
 
     # what the results will be, and whether they may be written: asked before hours of scoring
-    folder = results_folder(options, default_name(options.model_path))
-    origin = Provenance.of(detector, protocol, dataroot=options.dataroot, testsets=testsets)
-    origin.partial = testsets_left_out(options.dataroot, options.testsets)
-    if options.robustness:
-        origin.levels = {
-            "blur": options.blur_sigmas,
-            "jpeg": options.jpeg_qualities,
-            "rescale": options.rescale_factors,
-        }
-    evaluation = Evaluation(os.path.basename(folder), origin, Measuring())
-    refuse_lost_results(options, folder, [evaluation], testsets)
-    distributed.start(detector.device.type)
+    folder = results_folder(options, "_vs_".join(each.name for each in evaluations))
+    planned = [*evaluations, *([ensemble(evaluations)] if options.ensemble else [])]
+    refuse_lost_results(options, folder, planned, testsets)
+    distributed.start(entries[0].detector.device.type)
 
     # score, and measure one test set after the other
-    store = store_folder(options.results_dir, detector.id, protocol)
-    score = functools.partial(score_testset, detector, protocol, reading, store=store)
-    calibration = learn_threshold(options, score, testsets, origin)
-    evaluation.measuring = measuring(options, origin, calibration)
+    for entry in entries:
+        calibration = learn_threshold(options, entry, reading, testsets=testsets)
+        entry.evaluation.measuring = measuring(options, entry.evaluation.provenance, calibration)
     try:
         num_new = evaluate(
-            detector,
-            protocol,
+            entries,
             reading,
             testsets=testsets,
-            evaluation=evaluation,
-            store=store,
-            on_testset=lambda name: note(testset_line(evaluation.measured[name])),
+            on_testset=lambda its, name: note(testset_line(its, name, len(entries) > 1)),
         )
     except (KeyboardInterrupt, errors.WorkError) as error:
-        raise stopped(error, store, folder) from error
+        raise stopped(error, [entry.store for entry in entries], folder) from error
 
     # report
-    if distributed.is_main() and evaluation.scores:
-        report(options, folder, [evaluation], detector)
+    if distributed.is_main() and all(each.scores for each in evaluations):
+        if options.ensemble:
+            evaluations.append(ensemble(evaluations))
+        report(options, folder, evaluations, [entry.detector for entry in entries])
         if not num_new:
-            print(f"nothing was scored anew; to do so, remove {store}")
+            stores = ", ".join(entry.store for entry in entries)
+            print(f"nothing was scored anew; to do so, remove {stores}")
     distributed.stop()
     lost = [
         f"{os.path.join(name, path)}: {reason}"
-        for name, reasons in origin.unreadable.items()
+        for name, reasons in evaluations[0].provenance.unreadable.items()
         for path, reason in reasons.items()
     ]
     return report_unreadable(lost, options.skip_unreadable, "metrics.json")
+
+
+def load_entries(options: EvalOptions, testsets: Mapping[str, Samples]) -> list[Entry]:
+    """Load each detector, and say how it scores: as its authors do, unless asked for otherwise."""
+    entries = []
+    sources = options.sources()
+    for source, name in zip(sources, detector_names(sources), strict=True):
+        detector = load_detector(
+            source.path,
+            name=source.name,
+            backbone=source.backbone,
+            arch=options.arch,
+            device=options.device,
+            precision=options.precision,
+            tf32=options.tf32,
+            compile=options.compile,
+        )
+        if options.gradcam:
+            require_maps(detector)
+        its = detector.input
+        crop_size = its.crop(options.cropSize, whole=options.no_crop, default=its.usual)
+        detector.check_size(crop_size)
+        protocol = ScoringProtocol(
+            crop_size=crop_size,
+            crops=options.crops,
+            resize=size_of(options.resize) if options.resize else its.resize,
+            interpolation=its.interpolation,
+            reencode=options.reencode,
+            precision=options.precision,
+            max_pixels=options.max_pixels,
+        )
+        entry = entry_of(
+            name,
+            detector,
+            protocol,
+            dataroot=options.dataroot,
+            testsets=testsets,
+            kept_in=options.results_dir,
+        )
+        origin = entry.evaluation.provenance
+        origin.partial = testsets_left_out(options.dataroot, options.testsets)
+        origin.aligned = options.aligned
+        if options.robustness:
+            origin.levels = {
+                "blur": options.blur_sigmas,
+                "jpeg": options.jpeg_qualities,
+                "rescale": options.rescale_factors,
+            }
+        entries.append(entry)
+    return entries
 
 
 def measure_predictions(options: EvalOptions) -> int:
@@ -189,19 +212,23 @@ def refuse_lost_results(
 
 
 def learn_threshold(
-    options: EvalOptions,
-    score: Callable[..., Any],
-    testsets: Mapping[str, Samples],
-    origin: Provenance,
+    options: EvalOptions, entry: Entry, reading: Reading, *, testsets: Mapping[str, Samples]
 ) -> Calibration | None:
     """Learn the threshold of --calibrate_on, if one is asked for, on images or on their scores."""
-    source = options.calibrate_on
+    source, origin = options.calibrate_on, entry.evaluation.provenance
     if not source:
         return None
     if os.path.isdir(source):
         refuse_own_images(source, testsets.values())
-        name = os.path.basename(os.path.abspath(source))
-        scored = score(name=name, samples=find_samples(source), variants=variants({}))
+        (scored,) = score_testset(
+            [entry.detector],
+            entry.protocol,
+            reading,
+            stores=[entry.store],
+            name=os.path.basename(os.path.abspath(source)),
+            samples=find_samples(source),
+            variants=variants({}),
+        )
         if scored.unreadable:
             origin.unreadable[source] = scored.unreadable
         return learn_from_scores(source, scored.variants[ORIGINAL], options.target_fpr, origin)
@@ -225,9 +252,9 @@ def measuring(
     )
 
 
-def stopped(error: BaseException, store: str, folder: str) -> Exception:
+def stopped(error: BaseException, stores: Sequence[str], folder: str) -> Exception:
     """Return the error that says what is kept of a sweep that was stopped, or failed."""
-    kept = f"what was scored is kept in {store}"
+    kept = f"what was scored is kept in {', '.join(stores)}"
     kept += f", {folder} is as it was" if os.path.exists(folder) else ""
     if isinstance(error, KeyboardInterrupt):
         message = f"{kept}; the same command goes on where it stopped"
@@ -239,22 +266,24 @@ def report(
     options: EvalOptions,
     folder: str,
     evaluations: Sequence[Evaluation],
-    detector: NetworkDetector | None = None,
+    detectors: Sequence[Detector] = (),
 ) -> None:
     """Write everything into `folder`, and print what to know of it."""
-    explain = functools.partial(gradcam, detector) if detector and options.gradcam else None
+    explain = [functools.partial(gradcam, detector) for detector in detectors]
     table = write_report(
         folder,
         evaluations,
         num_mistakes=options.gallery,
         dataroot=options.dataroot,
-        explain=explain,
+        explain=explain if options.gradcam else (),
     )
     print(table)
-    if evaluations[0].degraded:
-        print(f"\n{robustness_table(evaluations[0].degraded)}")
-    if learned := calibration_table(evaluations[0], folder):
-        print(f"\n{learned}")
+    for each in evaluations:
+        model = each.name if len(evaluations) > 1 else ""
+        if each.degraded:
+            print(f"\n{robustness_table(each.degraded, model)}")
+        if learned := calibration_table(each, folder, model):
+            print(f"\n{learned}")
     for text in warnings(evaluations):
         warn(text)
     print(f"\nresults: {folder}{os.sep} (report.html shows them, and the mistakes)")

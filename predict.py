@@ -62,7 +62,7 @@ def main(options: PredictOptions) -> int:
     unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
     score = image_scorer(
-        detector,
+        [detector],
         protocol,
         Reading(options.batch_size, options.max_batch_pixels, options.num_threads),
         samples=samples,
@@ -71,7 +71,7 @@ def main(options: PredictOptions) -> int:
     )
     with progress_bar(count, "images") as bar:
         for part in np.split(np.arange(count), range(SLICE, count, SLICE)):
-            predicted = score(part, bar)
+            (predicted,) = score(part, bar)
             finite = predicted.finite()
             for index in part.tolist():
                 path = samples.path(index)

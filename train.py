@@ -25,6 +25,7 @@ from data.samples import Samples
 from data.sources import find_all_testsets
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading
+from evaluation.sweep import entry_of, evaluate
 from networks.architectures import architecture
 from networks.create import create_network
 from networks.detector import as_detector, load_detector
@@ -42,7 +43,7 @@ from training.epoch import (
 )
 from training.logs import write_history
 from training.resume import describe_labels, finish_records, made_from, open_tensorboard, resume
-from training.setup import build_datasets, build_state
+from training.setup import build_datasets, build_state, with_input_size
 from training.state import TrainingState
 from training.step_log import StepLog
 from util import distributed, errors
@@ -53,6 +54,7 @@ from util.interrupt import stop_signals
 
 def main(options: TrainOptions) -> None:
     """Train as `options` say, into <checkpoints_dir>/<name>/, and compare as they say."""
+    options = with_input_size(options)
     device = choose_device(options.device, options.tf32)
     testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
     distributed.start(device.type)
@@ -77,33 +79,42 @@ def compare(options: TrainOptions, folder: str, init: str, testsets: Mapping[str
     """Score `testsets` with the best weights and with those that training began from, which have
     the hash `init`, and write what changed.
     """
-    from report.before_after import before_after  # noqa: PLC0415 (matplotlib takes a second)
+    from report.before_after import write_before_after  # noqa: PLC0415 (matplotlib takes a second)
 
     if sha256(options.init) != init:
         raise errors.WorkError(
             f"--init {options.init}: has changed since training began, so there is nothing to"
             " compare with; put the old file back, and give the same command with --continue_train"
         )
-    best = os.path.join(folder, run_folder.BEST)
-    before_after(
-        os.path.join(folder, "before_after"),
-        {
-            name: load_detector(
+    protocol = ScoringProtocol(
+        crop_size=options.cropSize, precision=options.precision, max_pixels=options.max_pixels
+    )
+    after, before = (
+        entry_of(
+            name,
+            load_detector(
                 path,
                 arch=options.arch,
                 device=options.device,
                 precision=options.precision,
                 tf32=options.tf32,
-            )
-            for name, path in (("after", best), ("before", options.init))
-        },
-        testsets=testsets,
-        dataroot=options.testroots[0],
-        protocol=ScoringProtocol(
-            crop_size=options.cropSize, precision=options.precision, max_pixels=options.max_pixels
-        ),
-        reading=Reading(options.batch_size, num_workers=options.num_threads),
+            ),
+            protocol,
+            dataroot=options.testroots[0],
+            testsets=testsets,
+            kept_in=options.checkpoints_dir,  # for all runs that start from the same weights
+        )
+        for name, path in (
+            ("after", os.path.join(folder, run_folder.BEST)),
+            ("before", options.init),
+        )
     )
+    reading = Reading(options.batch_size, num_workers=options.num_threads)
+    evaluate([after, before], reading, testsets=testsets)
+    if distributed.is_main():
+        write_before_after(
+            os.path.join(folder, "before_after"), after.evaluation, before.evaluation
+        )
 
 
 def train(options: TrainOptions, device: torch.device, folder: str, init: str) -> None:

@@ -49,7 +49,8 @@ def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
         (torch.arange(int(end) - len(batch), int(end)), batch)
         for end, batch in zip(ends, batches, strict=True)
     )
-    return predict(detector, numbered, int(ends[-1]), tqdm(disable=True)).logits
+    bar = tqdm(disable=True)
+    return predict([detector], numbered, num_images=int(ends[-1]), bar=bar)[0].logits
 
 
 def our_sides(

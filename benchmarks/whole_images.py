@@ -45,7 +45,7 @@ def main() -> None:
         one_by_one = functools.partial(reference.score_one_by_one, network, paths)
         bar = tqdm(disable=True)
         score = image_scorer(
-            detector,
+            [detector],
             protocol,
             Reading(),
             samples=samples,
@@ -53,7 +53,7 @@ def main() -> None:
             on_error=raise_error,
         )
         by_size = functools.partial(score, np.arange(len(paths)), bar)
-        furthest = float(np.abs(by_size().logits - one_by_one()).max())
+        furthest = float(np.abs(by_size()[0].logits - one_by_one()).max())
         seconds = alternate({REFERENCE: one_by_one, "ours": by_size}, options.rounds)
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",

@@ -19,20 +19,27 @@ INTERPOLATIONS = {
 
 @dataclass(frozen=True)
 class Resize:
-    """Resize the short side to `size` pixels, by a method drawn from `methods`."""
+    """Resize the short side to `size` pixels, or height and width to it where it is two numbers, by
+    a method drawn from `methods`.
+    """
 
-    size: int
+    size: int | tuple[int, int]
     methods: tuple[str, ...] = ("bilinear",)
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the resized image, untouched where its short side has this size already."""
+        """Return the resized image, untouched where it has this size already."""
         height, width = image.shape[:2]
         method = self.methods[rng.integers(len(self.methods))]
-        if min(height, width) == self.size:
+        if isinstance(self.size, tuple):
+            new_height, new_width = self.size
+        elif width <= height:
+            new_height, new_width = int(self.size * height / width), self.size
+        else:
+            new_height, new_width = self.size, int(self.size * width / height)
+        if (new_height, new_width) == (height, width):
             return image
-        long_side = int(self.size * max(height, width) / min(height, width))
-        size = (self.size, long_side) if width <= height else (long_side, self.size)
-        return np.asarray(Image.fromarray(image).resize(size, INTERPOLATIONS[method]))
+        resized = Image.fromarray(image).resize((new_width, new_height), INTERPOLATIONS[method])
+        return np.asarray(resized)
 
 
 @dataclass(frozen=True)

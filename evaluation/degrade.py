@@ -32,9 +32,21 @@ def variant_name(degradation: str, level: float) -> str:
     return ORIGINAL if is_plain else f"{degradation}_{level_text(level)}"
 
 
-def variants(levels: Mapping[str, Sequence[float]]) -> dict[str, list[Transform]]:
-    """Return the transforms of each degradation at each of its levels, by name; plain first."""
+def variant_of(encoder: str) -> str:
+    """Return the name of the variant that re-encodes as "jpeg:<quality>": a degradation's, too."""
+    name, _, level = encoder.partition(":")
+    return variant_name(name, float(level))
+
+
+def variants(
+    levels: Mapping[str, Sequence[float]], aligned: str = ""
+) -> dict[str, list[Transform]]:
+    """Return the transforms of each degradation at each of its levels, by name; plain first. Those
+    of the encoder `aligned` come with them, where one is named.
+    """
     found: dict[str, list[Transform]] = {ORIGINAL: []}
+    if aligned:
+        found[variant_of(aligned)] = reencode_transforms(aligned)
     for degradation, steps_at in levels.items():
         for level in steps_at:
             found.setdefault(variant_name(degradation, level), DEGRADATIONS[degradation][0](level))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ class Provenance:
     seen_in_training: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Test set -> images that are among the training data, of those looked up."""
     levels: dict[str, tuple[float, ...]] = field(default_factory=dict)  # degradation -> levels
+    aligned: str = ""  # the encoder that all images are also scored with; "": none
+    parameters: int | None = None  # numbers that the detector's networks hold
+    images_per_second: float | None = None  # of the network alone, where any were scored
 
     @classmethod
     def of(
@@ -70,6 +74,7 @@ class Provenance:
             dataroot=dataroot,
             roots={name: samples.root for name, samples in testsets.items()},
             note=benchmark_note(dataroot),
+            parameters=detector.num_parameters,
         )
 
     @classmethod
@@ -113,7 +118,13 @@ class Provenance:
             "padded": self.padded,
             "seen_in_training": self.seen_in_training,
         }
-        return head | ({"robustness": self.levels} if self.levels else {})
+        asked = {
+            "robustness": self.levels,
+            "aligned": self.aligned,
+            "parameters": self.parameters,
+            "images_per_second": self.images_per_second,
+        }
+        return head | {key: value for key, value in asked.items() if value}
 
 
 @dataclass
@@ -127,24 +138,39 @@ class Evaluation:
     scores: dict[str, Scores] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     degraded: list[Degraded] = field(default_factory=list)
+    aligned_scores: dict[str, Scores] = field(default_factory=dict)  # of the images re-encoded
+    aligned: dict[str, Measured] = field(default_factory=dict)
 
-    def add(self, testset: str, scores: Scores) -> None:
-        """Measure a test set and put it last."""
+    def add(self, testset: str, scores: Scores, aligned: Scores | None = None) -> None:
+        """Measure a test set and put it last; `aligned` are its scores with all images re-encoded,
+        where these are asked for.
+        """
         num_unreadable = len(self.provenance.unreadable.get(testset, {}))
         self.scores[testset] = scores
         self.measured[testset] = measure_testset(testset, scores, self.measuring, num_unreadable)
+        if aligned:
+            self.aligned_scores[testset] = aligned
+            self.aligned[testset] = measure_testset(testset, aligned, self.measuring)
 
     def mean(self) -> Measured:
         """Return the mean over the benchmark's test sets that were scored, or over all."""
-        return mean_of([self.measured[name] for name in self.benchmark.chosen(self.measured)])
+        return self._mean(self.measured)
+
+    def _mean(self, measured: Mapping[str, Measured]) -> Measured:
+        return mean_of([measured[name] for name in self.benchmark.chosen(measured)])
 
     def lines(self) -> list[Measured]:
         """Return what the table shows: each test set, and last the mean."""
         return [*self.measured.values(), self.mean()]
 
+    def aligned_lines(self) -> list[Measured]:
+        """Return the same of the images re-encoded; nothing where they were not scored so."""
+        return [*self.aligned.values(), self._mean(self.aligned)] if self.aligned else []
+
     def rows(self) -> list[Row]:
         """Return the rows of table.csv."""
-        return [testset_row(line, self.measuring.bootstrap > 0) for line in self.lines()]
+        both = itertools.zip_longest(self.lines(), self.aligned_lines())
+        return [testset_row(line, self.measuring.bootstrap > 0, its) for line, its in both]
 
 
 def compare(first: Evaluation, second: Evaluation) -> list[Difference]:

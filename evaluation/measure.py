@@ -127,6 +127,11 @@ def difference_of(name: str, first: Sequence[Measured], second: Sequence[Measure
     return Difference(name, ours, theirs, estimate(ours - theirs, paired))
 
 
+def change_of(as_is: Measured, aligned: Measured) -> Difference:
+    """Return by how much AP changes where the same images are all re-encoded."""
+    return difference_of(as_is.name, [aligned], [as_is])
+
+
 def estimate(value: float, drawn: Resamples | None) -> Estimate:
     """Return `value` with the interval of its resamples, where it has any."""
     return Estimate(value) if drawn is None else Estimate(value, *interval(drawn))

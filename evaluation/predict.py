@@ -1,9 +1,10 @@
-"""A network and batches of images -> one logit per image."""
+"""Detectors and batches of images -> one logit per image and detector."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ class Predicted(NamedTuple):
 
     logits: npt.NDArray[np.float32]  # (N,), to be read only where one came
     came: npt.NDArray[np.bool_]  # (N,)
+    seconds: float = 0.0  # that the network took, over all processes
 
     def finite(self) -> npt.NDArray[np.bool_]:
         """Return (N,): whether a logit came that is a finite number."""
@@ -36,7 +38,8 @@ class Predicted(NamedTuple):
             return self
         logits, came = self.logits.reshape(-1, count), self.came.reshape(-1, count)
         every = np.asarray(came.all(axis=1))
-        return Predicted(logits.mean(axis=1, dtype=np.float64).astype(np.float32), every)
+        mean = logits.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return Predicted(mean, every, self.seconds)
 
     def require_finite(self, name: Callable[[int], str], precision: str) -> None:
         """Raise WorkError where a logit came that is not finite; `name` names an image."""
@@ -60,32 +63,44 @@ def progress_bar(num_images: int, description: str) -> tqdm:
 
 
 def predict(
-    detector: Detector,
+    detectors: Sequence[Detector],
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    *,
     num_images: int,
     bar: tqdm,
-) -> Predicted:
-    """Score images 0..num_images-1, however many processes share them.
+) -> list[Predicted]:
+    """Score images 0..num_images-1 with each detector, however many processes share them.
 
     `batches` yields this process's share: numbers (N,) and images (N, 3, H, W) uint8. Every process
     gets all the logits; where reading a batch fails in one, its error is raised in all. `bar`
     counts the images (`progress_bar`).
     """
     numbers: list[npt.NDArray[np.int64]] = []
-    scores: list[npt.NDArray[np.float32]] = []
+    scores: list[list[npt.NDArray[np.float32]]] = []
+    seconds = [0.0] * len(detectors)
     failure: Exception | None = None
     try:
         for number, images in batches:
             numbers.append(number.numpy())
-            scores.append(detector.logits(images).cpu().numpy())
+            its_scores = []
+            for place, detector in enumerate(detectors):
+                begun = time.perf_counter()
+                its_scores.append(detector.logits(images).cpu().numpy())
+                seconds[place] += time.perf_counter() - begun
+            scores.append(its_scores)
             bar.update(len(number))
     except Exception as error:  # the other processes wait for this one below
         failure = error
-    result = Predicted(np.zeros(num_images, np.float32), np.zeros(num_images, np.bool_))
-    for its_numbers, its_scores, its_failure in distributed.gather((numbers, scores, failure)):
+    gathered = distributed.gather((numbers, scores, seconds, failure))
+    results = [
+        Predicted(np.zeros(num_images, np.float32), np.zeros(num_images, np.bool_), sum(spent))
+        for spent in zip(*(part[2] for part in gathered), strict=True)
+    ]
+    for all_numbers, all_scores, _, its_failure in gathered:
         if its_failure is not None:
             raise its_failure
-        for number_array, score_array in zip(its_numbers, its_scores, strict=True):
-            result.logits[number_array] = score_array
-            result.came[number_array] = True
-    return result
+        for number_array, by_detector in zip(all_numbers, all_scores, strict=True):
+            for result, score_array in zip(results, by_detector, strict=True):
+                result.logits[number_array] = score_array
+                result.came[number_array] = True
+    return results

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from evaluation.measure import RESAMPLED, Difference, Estimate, Measured
+from evaluation.measure import RESAMPLED, Difference, Estimate, Measured, change_of
 from evaluation.metrics import METRICS
 from util.files import atomic_write, csv_writer
 
@@ -28,8 +28,10 @@ class Degraded(NamedTuple):
     metrics: dict[str, Estimate]
 
 
-def testset_row(measured: Measured, with_intervals: bool) -> Row:
-    """Return a row of table.csv: the metrics, intervals, metrics by threshold, published ones."""
+def testset_row(measured: Measured, with_intervals: bool, aligned: Measured | None = None) -> Row:
+    """Return a row of table.csv: the metrics, intervals, metrics by threshold, published ones, and
+    those of the images re-encoded (`aligned`), where they were scored so.
+    """
     values = {name: its.value for name, its in measured.metrics.items()}
     intervals = [name for name in RESAMPLED if name in measured.metrics] if with_intervals else []
     return {
@@ -41,6 +43,7 @@ def testset_row(measured: Measured, with_intervals: bool) -> Row:
         **{name: value for name, value in values.items() if name not in METRICS},
         "num_unreadable": measured.num_unreadable,
         **{f"published_{name}": value for name, value in measured.published.items()},
+        **(_aligned(measured, aligned) if aligned else {}),
     }
 
 
@@ -79,6 +82,15 @@ def write_csv(path: str, rows: Sequence[Row]) -> None:
         if rows:
             writer.writerow(rows[0])
         writer.writerows([_cell(value) for value in row.values()] for row in rows)
+
+
+def _aligned(as_is: Measured, aligned: Measured) -> Row:
+    change = change_of(as_is, aligned).difference
+    return {
+        **{f"aligned_{name}": its.value for name, its in aligned.metrics.items()},
+        "aligned_ap_change": change.value,
+        **_ends("aligned_ap_change", change),
+    }
 
 
 def _ends(metric: str, its: Estimate) -> Row:

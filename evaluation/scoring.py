@@ -30,6 +30,7 @@ from evaluation.store import (
 )
 from networks.detector import Detector
 from util import distributed
+from util.errors import UsageError
 
 SLICE = 4096  # images scored between two writes to disk
 
@@ -52,10 +53,11 @@ class Scored(NamedTuple):
     num_new: int  # images times variants that were not kept from before
     num_padded: int  # images smaller than the crop, and so padded with zeros
     contents: list[str]  # hashes of the bytes of the images that were scored
+    seconds: float  # that the network took for the new ones, over all processes
 
 
 def image_scorer(
-    detector: Detector,
+    detectors: Sequence[Detector],
     protocol: ScoringProtocol,
     reading: Reading,
     *,
@@ -63,9 +65,10 @@ def image_scorer(
     degradations: Sequence[Sequence[Transform]],
     on_error: Callable[[UnreadableImage], None],
     on_read: Callable[[int, Seen], None] | None = None,
-) -> Callable[[Indices, tqdm], Predicted]:
+) -> Callable[[Indices, tqdm], list[Predicted]]:
     """Return a function that scores some of the images, given by their indices, degraded each way.
 
+    It returns one result per detector; an image is read and transformed once for all of them.
     Degradation d of image i has the number i * len(degradations) + d in what it returns. Worker
     processes live between calls. An image that cannot be read goes to `on_error`, and of one that
     can `on_read` is told, each in the process that met it.
@@ -76,7 +79,7 @@ def image_scorer(
         EvalImages(samples, crops, max_pixels=protocol.max_pixels),
         batch_size=reading.batch_size,
         num_workers=reading.num_workers,
-        pin_memory=detector.device.type == "cuda",
+        pin_memory=any(detector.device.type == "cuda" for detector in detectors),
         rank=distributed.rank(),
         world_size=distributed.world_size(),
         on_error=on_error,
@@ -86,45 +89,49 @@ def image_scorer(
     )
     count = len(samples.labels) * len(crops)
 
-    def score(indices: Indices, bar: tqdm) -> Predicted:
-        return predict(detector, read(indices), count, bar).mean_of_every(protocol.crops)
+    def score(indices: Indices, bar: tqdm) -> list[Predicted]:
+        every = predict(detectors, read(indices), num_images=count, bar=bar)
+        return [predicted.mean_of_every(protocol.crops) for predicted in every]
 
     return score
 
 
 def score_testset(
-    detector: Detector,
+    detectors: Sequence[Detector],
     protocol: ScoringProtocol,
     reading: Reading,
     *,
-    store: str,
+    stores: Sequence[str],
     name: str,
     samples: Samples,
     variants: Mapping[str, list[Transform]],
-) -> Scored:
-    """Score a test set in every variant (name -> degradation), but for what is kept in `store`.
+) -> list[Scored]:
+    """Score a test set in every variant (name -> degradation), but for what is kept in `stores`,
+    one folder per detector. Images that several detectors lack are read once.
 
     Raises WorkError where a logit is not a finite number; those that are finite are kept.
     """
     # what is kept from before, by the hash of each image's bytes
-    folder = os.path.join(store, name)
-    found: tuple[KeptLogits, list[str]] = ({}, [])
+    folders = [os.path.join(store, name) for store in stores]
+    found: tuple[list[KeptLogits], list[str]] = ([], [])
     if distributed.is_main():
-        found = kept_scores(folder, samples, list(variants))
+        found = kept_scores(folders, samples, list(variants))
     kept, contents = distributed.gather(found)[0]
-    missing = np.array([[c not in kept[v] for v in variants] for c in contents], bool)
-    missing = missing.reshape(len(contents), len(variants))
+    missing = np.array([[c not in k[v] for k in kept for v in variants] for c in contents], bool)
+    missing = missing.reshape(len(contents), len(detectors), len(variants))
 
     # score the rest, and keep it slice by slice
     unreadable: list[UnreadableImage] = []
     own_seen: dict[int, Seen] = {}
-    num_new = 0
-    with progress_bar(int(missing.sum()) * protocol.crops, name) as bar:
-        for rows, columns in _alike(missing):
-            names = [list(variants)[column] for column in columns]
+    num_new = [0] * len(detectors)
+    seconds = [0.0] * len(detectors)
+    with progress_bar(int(missing.any(axis=1).sum()) * protocol.crops, name) as bar:
+        for rows, lacking, its_protocol in _alike(missing, samples.labels, protocol):
+            who = np.flatnonzero(lacking.any(axis=1)).tolist()
+            names = [list(variants)[column] for column in np.flatnonzero(lacking.any(axis=0))]
             score = image_scorer(
-                detector,
-                protocol,
+                [detectors[number] for number in who],
+                its_protocol,
                 reading,
                 samples=samples,
                 degradations=[variants[variant] for variant in names],
@@ -132,53 +139,67 @@ def score_testset(
                 on_read=own_seen.__setitem__,
             )
             for part in np.split(rows, range(SLICE, len(rows), SLICE)):
-                predicted = score(part, bar)
-                seen = {k: v for every in distributed.gather(own_seen) for k, v in every.items()}
+                every = score(part, bar)
+                seen = {k: v for each in distributed.gather(own_seen) for k, v in each.items()}
                 own_seen.clear()
                 for index, its in seen.items():
                     contents[index] = its.content
-                for variant, new in _finite(predicted, names, seen).items():
-                    kept[variant] |= new
-                    num_new += len(new)
+                read = {its.state: its.content for its in seen.values()}
+                for number, predicted in zip(who, every, strict=True):
+                    seconds[number] += predicted.seconds
+                    for variant, new in _finite(predicted, names, seen).items():
+                        kept[number][variant] |= new
+                        num_new[number] += len(new)
+                        if distributed.is_main():
+                            write_cell(folders[number], variant, new)
                     if distributed.is_main():
-                        write_cell(folder, variant, new)
-                if distributed.is_main():
-                    write_contents(folder, {its.state: its.content for its in seen.values()})
+                        write_contents(folders[number], read)
                 num_variants = len(names)
-                predicted.require_finite(
-                    lambda number: samples.path(number // num_variants),  # noqa: B023
-                    protocol.precision,
-                )
+                for predicted in every:
+                    predicted.require_finite(
+                        lambda number: samples.path(number // num_variants),  # noqa: B023
+                        protocol.precision,
+                    )
 
     # what came of all of it
+    _refuse_both(samples, contents, protocol)
     lost = {error.path: error for errors in distributed.gather(unreadable) for error in errors}
     reasons = {
         os.path.relpath(path, samples.root).replace(os.sep, "/"): error.reason
         for path, error in lost.items()
     }
-    originals = [kept[ORIGINAL][content] for content in contents if content in kept[ORIGINAL]]
-    return Scored(
-        {variant: _scored(samples, contents, kept[variant]) for variant in variants},
-        dict(sorted(reasons.items())),
-        num_new,
-        sum(protocol.is_padded(its.height, its.width) for its in originals),
-        [c for c in contents if c],
-    )
+    results = []
+    for own, new_here, spent in zip(kept, num_new, seconds, strict=True):
+        originals = [own[ORIGINAL][content] for content in contents if content in own[ORIGINAL]]
+        results.append(
+            Scored(
+                {variant: _scored(samples, contents, own[variant]) for variant in variants},
+                dict(sorted(reasons.items())),
+                new_here,
+                sum(protocol.is_padded(its.height, its.width) for its in originals),
+                [c for c in contents if c],
+                spent,
+            )
+        )
+    return results
 
 
-def kept_scores(folder: str, samples: Samples, variants: list[str]) -> tuple[KeptLogits, list[str]]:
-    """Return what `folder` keeps, and the hash of each image's bytes, "" where it is not known.
+def kept_scores(
+    folders: Sequence[str], samples: Samples, variants: Sequence[str]
+) -> tuple[list[KeptLogits], list[str]]:
+    """Return what each folder keeps, and the hash of each image's bytes, "" where it is not known.
 
     A file whose state is that of an earlier time is not read. Any other is, where there are scores
     that it may have: a data set that was moved or copied is not scored anew.
     """
-    kept = {variant: read_cell(folder, variant) for variant in variants}
-    by_state = read_contents(folder)
+    kept = [{variant: read_cell(folder, variant) for variant in variants} for folder in folders]
+    by_state = {k: v for folder in folders for k, v in read_contents(folder).items()}
+    any_kept = any(cell for own in kept for cell in own.values())
 
     def content(index: int) -> str:
         try:
             state = samples.state(index)
-            if state in by_state or not any(kept.values()):
+            if state in by_state or not any_kept:
                 return by_state.get(state, "")
             new[state] = content_hash(samples.read(index))
         except UnreadableImage:  # decoding it will tell the reason
@@ -193,7 +214,8 @@ def kept_scores(folder: str, samples: Samples, variants: list[str]) -> tuple[Kep
         )
         contents = list(found)
     if new:
-        write_contents(folder, new)
+        for folder in folders:
+            write_contents(folder, new)
     return kept, contents
 
 
@@ -210,13 +232,35 @@ def _finite(predicted: Predicted, variants: list[str], seen: Mapping[int, Seen])
     }
 
 
-def _alike(missing: npt.NDArray[np.bool_]) -> Iterator[tuple[Indices, Indices]]:
-    """Yield the images that lack the same variants, and these variants: such images are opened once
-    for all they lack. Mostly that is all images and all variants.
+def _alike(
+    missing: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8], protocol: ScoringProtocol
+) -> Iterator[tuple[Indices, npt.NDArray[np.bool_], ScoringProtocol]]:
+    """Yield images that lack the same scores, which (detectors, variants) these are, and what is
+    done to the images: such are opened once for all they lack. Mostly it is all images and scores.
     """
+    protocols = {protocol.of_label(label): label for label in (0, 1)}
     for lacking in np.unique(missing, axis=0):
-        if lacking.any():
-            yield np.flatnonzero((missing == lacking).all(axis=1)), np.flatnonzero(lacking)
+        alike = (missing == lacking).all(axis=(1, 2)) & lacking.any()
+        for its_protocol, label in protocols.items():
+            rows = np.flatnonzero(alike & ((labels == label) | (len(protocols) == 1)))
+            if len(rows):
+                yield rows, lacking, its_protocol
+
+
+def _refuse_both(samples: Samples, contents: Sequence[str], protocol: ScoringProtocol) -> None:
+    """Raise UsageError where one image has both labels, and the protocol does not treat them alike:
+    what is kept of an image is one logit.
+    """
+    if protocol.of_label(0) == protocol.of_label(1):
+        return
+    label_of: dict[str, int] = {}
+    for index, content in enumerate(contents):
+        label = int(samples.labels[index])
+        if content and label_of.setdefault(content, label) != label:
+            raise UsageError(
+                f"{samples.path(index)}: is among the real and among the fake images, which"
+                f" --reencode {protocol.reencode} treats differently; remove one of the two"
+            )
 
 
 def _scored(samples: Samples, contents: list[str], kept: Mapping[str, Kept]) -> Scores:

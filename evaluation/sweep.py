@@ -2,60 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from data.contents import ContentRecord
 from data.samples import Samples
-from evaluation.degrade import ORIGINAL, variants
-from evaluation.evaluation import Evaluation
+from evaluation.degrade import ORIGINAL, variant_of, variants
+from evaluation.evaluation import Evaluation, Provenance
+from evaluation.measure import Measuring
 from evaluation.protocol import ScoringProtocol
 from evaluation.robustness import measure_degraded
 from evaluation.scoring import Reading, Scored, score_testset
+from evaluation.store import store_folder
 from networks.detector import Detector
 from util import distributed
 
 
-def evaluate(
+class Entry(NamedTuple):
+    """One detector of a sweep, how it scores, and where its scores and its metrics go."""
+
+    detector: Detector
+    protocol: ScoringProtocol
+    evaluation: Evaluation
+    store: str  # folder of the kept scores
+
+
+def entry_of(
+    name: str,
     detector: Detector,
     protocol: ScoringProtocol,
+    *,
+    dataroot: str,
+    testsets: Mapping[str, Samples],
+    kept_in: str,
+) -> Entry:
+    """Return an entry called `name` without results; its scores are kept below `kept_in`."""
+    origin = Provenance.of(detector, protocol, dataroot=dataroot, testsets=testsets)
+    evaluation = Evaluation(name, origin, Measuring())
+    return Entry(detector, protocol, evaluation, store_folder(kept_in, detector.id, protocol))
+
+
+def evaluate(
+    entries: Sequence[Entry],
     reading: Reading,
     *,
     testsets: Mapping[str, Samples],
-    evaluation: Evaluation,
-    store: str,
-    on_testset: Callable[[str], None] = lambda name: None,
+    on_testset: Callable[[Evaluation, str], None] = lambda evaluation, name: None,
 ) -> int:
-    """Score `testsets` one after the other, and add what is measured of each to `evaluation`.
+    """Score `testsets` one after the other, and add what is measured of each to the evaluations.
 
-    Scores are kept in the folder `store`, or taken from there. `on_testset` is told of each set
-    that is done. Returns the number of scores that are new. Every process must call it; the first
-    alone measures. Raises WorkError where a logit is not a finite number.
+    Scores are kept in the entries' stores, or taken from there; detectors of one protocol see an
+    image in one pass. `on_testset` is told of each set that is done. Returns the number of scores
+    that are new. Every process must call it; the first alone measures. Raises WorkError where a
+    logit is not a finite number.
     """
-    origin = evaluation.provenance
-    record = ContentRecord(detector.trained_on)
+    first = entries[0].evaluation
+    groups: dict[ScoringProtocol, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.protocol, []).append(entry)
+    wanted = variants(first.provenance.levels, first.provenance.aligned)
+    records = {id(entry): ContentRecord(entry.detector.trained_on) for entry in entries}
+    seconds: dict[int, list[tuple[int, float]]] = {id(entry): [] for entry in entries}
     num_new = 0
-    for name in sorted(testsets, key=evaluation.benchmark.rank):
-        scored = score_testset(
-            detector,
-            protocol,
-            reading,
-            store=store,
-            name=name,
-            samples=testsets[name],
-            variants=variants(origin.levels),
-        )
-        num_new += scored.num_new
-        if scored.unreadable:
-            origin.unreadable[name] = scored.unreadable
-        if distributed.is_main() and scored.variants[ORIGINAL].paths:
-            _add(evaluation, name, scored, record)
-            on_testset(name)
+    for name in sorted(testsets, key=first.benchmark.rank):
+        for protocol, group in groups.items():
+            results = score_testset(
+                [entry.detector for entry in group],
+                protocol,
+                reading,
+                stores=[entry.store for entry in group],
+                name=name,
+                samples=testsets[name],
+                variants=wanted,
+            )
+            for entry, scored in zip(group, results, strict=True):
+                num_new += scored.num_new
+                seconds[id(entry)].append((scored.num_new, scored.seconds))
+                if scored.unreadable:
+                    entry.evaluation.provenance.unreadable[name] = scored.unreadable
+                if distributed.is_main() and scored.variants[ORIGINAL].paths:
+                    _add(entry.evaluation, name, scored, record=records[id(entry)])
+                    on_testset(entry.evaluation, name)
+    for entry in entries:
+        images, spent = (sum(column) for column in zip(*seconds[id(entry)], strict=True))
+        if images:
+            entry.evaluation.provenance.images_per_second = images / spent
     return num_new
 
 
-def _add(evaluation: Evaluation, name: str, scored: Scored, record: ContentRecord) -> None:
+def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRecord) -> None:
     origin = evaluation.provenance
-    evaluation.add(name, scored.variants[ORIGINAL])
+    aligned = scored.variants[variant_of(origin.aligned)] if origin.aligned else None
+    evaluation.add(name, scored.variants[ORIGINAL], aligned)
     if scored.num_padded:
         origin.padded[name] = scored.num_padded
     if (seen := record.look_up(scored.contents))[0]:

@@ -35,15 +35,22 @@ class Calibration:
     arch: str | None = None
     crop_size: int | None = None  # of the images scored; None: whole images
     crops: int = 1
-    resize: int | None = None
+    resize: int | list[int] | None = None
+    interpolation: str = "bilinear"
     precision: str | None = None
     reencode: str = ""
+    scale: float = 1.0  # scale * logit + shift is the logit of a calibrated probability
+    shift: float = 0.0
 
     def verdict(self, logit: float) -> str:
         """Answer "real", "fake", or "unsure" inside the band."""
         if logit > self.unsure_to:
             return "fake"
         return "real" if logit <= self.unsure_from else "unsure"
+
+    def calibrated(self, logits: Logits) -> Logits:
+        """Return the logits of calibrated probabilities (`platt_scaling`)."""
+        return self.scale * logits + self.shift
 
 
 def best_threshold(labels: Labels, logits: Logits) -> float:
@@ -89,6 +96,7 @@ def calibrate(
     # The fakes' side is the same in a mirror, which also turns "above" into "at or above".
     low = float(np.nextafter(-threshold_at_fpr(1 - labels, -logits, rate), -np.inf))
     threshold = best_threshold(labels, logits) if target_fpr is None else high
+    scale, shift = platt_scaling(labels, logits)
     return Calibration(
         threshold,
         min(low, threshold),
@@ -96,8 +104,27 @@ def calibrate(
         "accuracy" if target_fpr is None else f"fpr <= {target_fpr:g}",
         num_real=num_real,
         num_fake=num_fake,
+        scale=scale,
+        shift=shift,
         **origin,
     )
+
+
+def platt_scaling(labels: Labels, logits: Logits) -> tuple[float, float]:
+    """Return (scale, shift) of the sigmoid that fits held-out labels best: of all probabilities
+    sigmoid(scale * logit + shift) those with the highest likelihood (Platt 1999, with his smoothed
+    targets, without which scores that separate the labels give an infinite scale).
+    """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (takes half a second)
+
+    num_real, num_fake = count_labels(labels)
+    target = np.where(labels == 1, (num_fake + 1) / (num_fake + 2), 1 / (num_real + 2))
+    spread = float(np.std(logits)) or 1.0  # the solver wants numbers of about 1
+    both = np.tile(logits / spread, 2)[:, None]
+    fit = LogisticRegression(C=1e9, tol=1e-8, max_iter=1000).fit(
+        both, np.repeat((1, 0), len(logits)), np.concatenate((target, 1 - target))
+    )
+    return float(fit.coef_[0, 0] / spread), float(fit.intercept_[0])
 
 
 def few_shot_accuracy(labels: Labels, logits: Logits, k: int, seed: int = 0) -> float:

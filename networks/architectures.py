@@ -22,14 +22,17 @@ class Architecture:
 
     build: Callable[[], nn.Module]  # (N, 3, H, W) normalized images -> (N, 1) logits
     head: str  # path of the last layer
-    features: str | None  # path of the module that gives the last maps (N, C, H, W), for Grad-CAM
-    stem: tuple[str, ...] = ()  # paths of the modules before the stages, fixed with the first
+    features: str | None  # path of the module that gives the last maps, for Grad-CAM
+    layout: str = "NCHW"  # of these maps; or "NHWC", or "tokens": (N, tokens, C), row by row
+    prefix_tokens: int = 0  # tokens before those of the image, such as a class token
+    stem: tuple[str, ...] = ()  # paths of modules and parameters before the stages, fixed with them
     stages: tuple[str, ...]  # paths of the blocks that --freeze stages:N counts
     pretrained: str = ""  # address of ImageNet weights, for --init imagenet
     mean: Triple = IMAGENET_MEAN  # of the pixels on [0, 1]
     std: Triple = IMAGENET_STD
     size: int = 224  # side of the crops that it is made for
     any_size: bool = True  # whether it takes images of any other size, whole ones included
+    interpolation: str = "bilinear"  # of a resizing before the crop, as its weights were trained
 
 
 def _torchvision(
@@ -86,7 +89,11 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture(name: str) -> Architecture:
-    """Return the entry called `name`; raise UsageError for an unknown one."""
+    """Return the entry of `name`, which may be "timm:NAME"; raise UsageError for an unknown one."""
+    if name.startswith("timm:"):
+        from networks.timm_models import timm_architecture  # noqa: PLC0415 (optional)
+
+        return timm_architecture(name)
     if name not in ARCHITECTURES:
-        raise UsageError(f"--arch {name} is not one of {', '.join(ARCHITECTURES)}")
+        raise UsageError(f"--arch {name} is not one of {', '.join(ARCHITECTURES)}, nor timm:NAME")
     return ARCHITECTURES[name]

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from networks.architectures import Architecture, architecture
-from networks.weights import Weights, load_weights, read_weights
+from networks.weights import Weights, is_foreign, load_weights, read_weights
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
@@ -20,16 +20,26 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
     """Build a network with one logit, in channels-last layout, on the CPU.
 
     `init` is "scratch" (random, from torch's generator; residual branches start at zero),
-    "imagenet" (torchvision's IMAGENET1K_V1 weights but for the last layer, downloaded at first
-    use), or the path of a weights file, which must fit to the key. Raises UsageError for an
-    unknown name, for weights that do not fit, and where the download fails.
+    "pretrained" (the weights that the network's library publishes, but for the last layer,
+    downloaded at first use; "imagenet" names torchvision's IMAGENET1K_V1), or the path of a weights
+    file, which must fit to the key: a checkpoint, or for timm's networks a file that timm reads.
+    Raises UsageError for an unknown name, for weights that do not fit, and where the download
+    fails.
     """
-    if init not in ("scratch", "imagenet"):
-        return create_trained(name, read_weights(init))
-    network = build(name)
-    if init == "scratch":
+    is_timm = name.startswith("timm:")
+    if init == "imagenet" and is_timm:
+        raise UsageError(f"--arch {name}: give --init pretrained, scratch, or a weights file")
+    if init not in ("scratch", "imagenet", "pretrained"):
+        if not (is_timm and is_foreign(init)):
+            return create_trained(name, read_weights(init))
+        network = _pretrained_timm(name, init)
+    elif init == "scratch":
+        network = build(name)
         _zero_residual_branches(network)
+    elif is_timm:
+        network = _pretrained_timm(name)
     else:
+        network = build(name)
         _load_imagenet(network, name, architecture(name))
     head = network.get_submodule(architecture(name).head)
     nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
@@ -46,6 +56,12 @@ def create_trained(name: str, weights: Weights) -> nn.Module:
 def build(name: str) -> nn.Module:
     """Build the network as its library initialises it; raises UsageError for an unknown name."""
     return architecture(name).build().to(memory_format=torch.channels_last)
+
+
+def _pretrained_timm(name: str, file: str = "") -> nn.Module:
+    from networks.timm_models import timm_pretrained  # noqa: PLC0415 (optional)
+
+    return timm_pretrained(name, file).to(memory_format=torch.channels_last)
 
 
 def _zero_residual_branches(network: nn.Module) -> None:

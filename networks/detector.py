@@ -14,14 +14,19 @@ from torch import Tensor, nn
 
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple, architecture
 from networks.create import create_trained
+from networks.detectors.load import load_released
+from networks.detectors.release import release
 from networks.device import autocast, choose_device
 from networks.fit import check_fit
 from networks.inference import for_inference
 from networks.input_spec import ANY_INPUT, InputSpec
+from networks.maps import Maps, maps_of
 from networks.normalize import normalize
-from networks.weights import read_weights
+from networks.weights import Weights, read_weights
 from util.errors import UsageError
 from util.files import sha256
+
+PAPERS = "resnet50"  # what weights that do not say it belong to: Wang et al. 2020's
 
 
 class Detector(Protocol):
@@ -35,6 +40,7 @@ class Detector(Protocol):
     weights: str  # path of its file
     sha256: str  # of that file
     trained_on: dict[str, Any] | None  # which images (data/contents.py), where the file says it
+    num_parameters: int | None  # numbers that its networks hold, where that is known
 
     def logits(self, images: Tensor) -> Tensor:
         """Return (N,) float32 logits, above 0 for "fake", of (N, 3, H, W) uint8 images."""
@@ -58,8 +64,11 @@ class NetworkDetector:
         mean: Triple = IMAGENET_MEAN,
         std: Triple = IMAGENET_STD,
         input: InputSpec = ANY_INPUT,
+        maps: Maps | None = None,
+        published: bool = False,
         weights: str = "",
         sha256: str = "",
+        backbone_sha256: str = "",
         trained_on: dict[str, Any] | None = None,
         fast: nn.Module | None = None,
         compiled: bool = False,
@@ -67,11 +76,14 @@ class NetworkDetector:
         self.network = network.eval()  # as it was trained: Grad-CAM looks into it
         self.fast = fast or self.network  # what computes the logits
         self.name, self.device, self.precision = name, device, precision
-        self.mean, self.std, self.input = mean, std, input
+        self.mean, self.std, self.input, self.maps = mean, std, input, maps
+        self.published = published  # of others, and so of no architecture of ours
         self.weights, self.sha256, self.trained_on = weights, sha256, trained_on
+        self.num_parameters: int | None = sum(p.numel() for p in network.parameters())
         tf32 = device.type == "cuda" and torch.backends.cudnn.allow_tf32
         machine = device.type + "-tf32" * tf32 + "-compiled" * compiled
-        self.id = f"{sha256[:16]}-{name}-{machine}"
+        files = "-".join(file[:16] for file in (sha256, backbone_sha256) if file)
+        self.id = f"{files}-{name.replace(':', '_')}-{machine}"
 
     def logits(self, images: Tensor) -> Tensor:
         """Return (N,) float32 logits, above 0 for "fake", of (N, 3, H, W) uint8 images."""
@@ -84,10 +96,15 @@ class NetworkDetector:
         """Raise UsageError where the network cannot take crops of this side, or whole images."""
         if size is None and not self.input.any_size:
             raise UsageError(
-                f"--no_crop: --arch {self.name} takes no images of other sizes than"
+                f"--no_crop: {self.name} takes no images of other sizes than"
                 f" {self.input.usual}x{self.input.usual}; leave it out"
             )
-        check_fit(self.name, size)
+        if size and not self.input.any_size and size != self.input.usual:
+            raise UsageError(
+                f"--cropSize {size}: {self.name} takes {self.input.usual} alone; leave it out"
+            )
+        if not self.published:
+            check_fit(self.name, size)
 
 
 def as_detector(
@@ -96,39 +113,63 @@ def as_detector(
     """Return a network that is being trained as a detector; puts it into evaluation mode."""
     its = architecture(arch)
     return NetworkDetector(
-        network, name=arch, device=device, precision=precision, mean=its.mean, std=its.std
+        network,
+        name=arch,
+        device=device,
+        precision=precision,
+        mean=its.mean,
+        std=its.std,
+        maps=maps_of(its),
     )
 
 
 def load_detector(
     path: str,
     *,
+    name: str = "",
+    backbone: str = "",
     arch: str = "",
     device: str = "auto",
     precision: str = "fp32",
     tf32: bool = False,
     compile: bool = False,
 ) -> NetworkDetector:
-    """Return the detector whose weights `path` holds: a checkpoint of train.py, or the paper's.
+    """Return the detector whose weights `path` holds: a checkpoint of train.py, the paper's, or the
+    published detector called `name`.
 
-    `arch` is that of the checkpoint ("": as it says, or else resnet50); `device` is auto, cpu,
-    cuda, cuda:N or mps, `precision` fp32, bf16 or fp16. Raises UsageError where the file is
+    `backbone` is the file of the frozen backbone that a published detector's own lacks ("": from
+    the hub), `arch` that of the checkpoint ("": as it says, or else resnet50); `device` is auto,
+    cpu, cuda, cuda:N or mps, `precision` fp32, bf16 or fp16. Raises UsageError where a file is
     missing, damaged, refused, or does not fit to the key.
     """
     where = choose_device(device, tf32)
-    weights = read_weights(path)
-    arch = arch or weights.arch
-    network, its = create_trained(arch, weights).to(where), architecture(arch)
+    weights, maps, published = Weights(path, {}), None, bool(name)
+    if published:
+        network, its = load_released(release(name), name, path, backbone)
+        mean, std, input = its.mean, its.std, its.input
+    else:
+        weights = read_weights(path)
+        name = arch or weights.arch or PAPERS
+        kind = architecture(name)
+        network, maps = create_trained(name, weights), maps_of(kind)
+        mean, std = weights.mean, weights.std
+        input = InputSpec(
+            weights.crop_size, kind.size, kind.any_size, interpolation=weights.interpolation
+        )
+    network = network.to(where)
     return NetworkDetector(
         network,
-        name=arch,
+        name=name,
         device=where,
         precision=precision,
-        mean=weights.mean,
-        std=weights.std,
-        input=InputSpec(weights.crop_size, its.size, its.any_size),
+        mean=mean,
+        std=std,
+        input=input,
+        maps=maps,
+        published=published,
         weights=path,
         sha256=sha256(path),
+        backbone_sha256=sha256(backbone) if backbone else "",
         trained_on=weights.trained_on,
         fast=for_inference(network, compile),
         compiled=compile,

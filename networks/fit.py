@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from networks.architectures import architecture
 from networks.create import build
 from networks.freeze import freeze, frozen_part
 from util.errors import UsageError
@@ -22,6 +23,10 @@ def check_fit(
     """
     if crop_size is None:  # whole images, each of its own size
         return
+    its = architecture(arch)
+    if not its.any_size and crop_size != its.size:
+        other = f"; for another size give --arch {arch}@{crop_size}" if "timm:" in arch else ""
+        raise UsageError(f"--cropSize {crop_size}: --arch {arch} takes {its.size} alone{other}")
     with torch.device("meta"):
         network = build(arch).eval()
     if not _works(network, 1, crop_size):

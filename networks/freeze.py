@@ -28,7 +28,10 @@ def frozen_part(network: nn.Module, arch: str, part: str) -> list[nn.Module]:
     number = int(part.removeprefix("stages:"))
     if number > len(its.stages):
         raise UsageError(f"--freeze {part}: {arch} has {len(its.stages)} stages")
-    return [network.get_submodule(path) for path in (*its.stem, *its.stages[:number])]
+    paths = (*its.stem, *its.stages[:number])
+    own = {path: p for path, p in network.named_parameters(recurse=False) if path in paths}
+    modules = [network.get_submodule(path) for path in paths if path not in own]
+    return [*modules, nn.ParameterList(list(own.values()))] if own else modules
 
 
 def freeze(modules: list[nn.Module]) -> None:

@@ -11,17 +11,26 @@ from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
+CONTAINERS = ("model", "state_dict", "net")  # keys that others keep a state dict under
+PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, of torch.compile
+
 
 class Weights(NamedTuple):
     """What a weights file says. The published ones say neither arch nor crop size."""
 
     path: str
     state: dict[str, torch.Tensor]
-    arch: str = "resnet50"
+    arch: str = ""  # where the file says it
     crop_size: int | None = None  # that they were trained on, where the file says it
     trained_on: dict[str, Any] | None = None  # see data/contents.py: which images
     mean: Triple = IMAGENET_MEAN  # of the network's input
     std: Triple = IMAGENET_STD
+    interpolation: str = "bilinear"  # of a resizing before the crop
+
+
+def is_foreign(path: str) -> bool:
+    """Return whether a weights file does not come from train.py: it names no architecture."""
+    return path.endswith(".safetensors") or "arch" not in read_checkpoint(path)
 
 
 def read_weights(path: str) -> Weights:
@@ -31,25 +40,38 @@ def read_weights(path: str) -> Weights:
     Raises UsageError where the file is missing, damaged, refused, or holds no weights.
     """
     checkpoint = read_checkpoint(path)
-    state = checkpoint["model"] if isinstance(checkpoint.get("model"), dict) else checkpoint
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UsageError(f"{path}: holds no state dict (neither itself nor under the key 'model')")
-    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    state = state_dict(path, checkpoint)
     arch, crop_size = checkpoint.get("arch"), checkpoint.get("crop_size")
     mean, std = (_triple(path, checkpoint, key) for key in ("mean", "std"))
     return Weights(
         path,
         state,
-        arch if isinstance(arch, str) else "resnet50",
+        arch if isinstance(arch, str) else "",
         crop_size if isinstance(crop_size, int) else None,
         checkpoint.get("trained_on"),
         mean or IMAGENET_MEAN,
         std or IMAGENET_STD,
+        str(checkpoint.get("interpolation", "bilinear")),
     )
 
 
-def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
-    """Copy `weights` into `network`.
+def state_dict(path: str, checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the tensors of a checkpoint: under "model", "state_dict", "net", or its own; without
+    the prefixes of DataParallel and torch.compile. Raises UsageError where it holds none.
+    """
+    inner = [checkpoint[key] for key in CONTAINERS if isinstance(checkpoint.get(key), dict)]
+    state = inner[0] if inner else checkpoint
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        names = ", ".join(map(repr, CONTAINERS))
+        raise UsageError(f"{path}: holds no state dict (neither itself nor under one of {names})")
+    for prefix in PREFIXES:
+        state = {str(key).removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def load_weights(network: nn.Module, weights: Weights, name: str, *, assign: bool = False) -> None:
+    """Copy `weights` into `network` or, with `assign`, let it hold these very tensors: for one that
+    was built without any, on torch's meta device.
 
     Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
     """
@@ -65,7 +87,7 @@ def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     wrong = [f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
         raise UsageError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
-    network.load_state_dict(weights.state)
+    network.load_state_dict(weights.state, assign=assign)
 
 
 def _triple(path: str, checkpoint: dict[str, Any], key: str) -> Triple | None:

@@ -28,6 +28,7 @@ def option(
     check: Check | None = None,
     *,
     several: bool = False,
+    repeated: bool = False,
     positional: bool = False,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     needs: Sequence[Condition] = (),
@@ -36,7 +37,8 @@ def option(
     """Declare one option. Its flag is the field's name, its type the field's annotation.
 
     `bool` makes a switch, `tuple[T, ...]` a comma list; `several`, one value per argument, as file
-    names want it; `positional`, the same without a flag. `check` sees the parsed value and answers
+    names want it; `positional`, the same without a flag; `repeated`, one value each time that the
+    flag is given. `check` sees the parsed value and answers
     what is wrong with it, as in "must be ...". With `presets` (name -> field -> value) the option
     is a comma list of their names, each of which changes the defaults of other options. `metavar`
     stands for the value in --help: by default N, NUMBER, NAME or (a comma list) LIST.
@@ -49,6 +51,7 @@ def option(
         "help": help,
         "check": each(one_of(*presets)) if presets else check,
         "several": several,
+        "repeated": repeated,
         "positional": positional,
         "presets": presets or {},
         "needs": tuple(needs),

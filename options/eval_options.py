@@ -18,6 +18,13 @@ from options.declare import (
     only_with,
     option,
 )
+from options.detector_source import (
+    DETECTOR_HELP,
+    MODEL_PATH_HELP,
+    DetectorSource,
+    detector_name,
+    detector_sources,
+)
 from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 from options.names import PUBLISHED
 from options.places import writable_folder
@@ -25,12 +32,44 @@ from options.source import NEEDED, PART, PlainFolders
 
 
 def _encoder(value: str) -> str | None:
-    fits = value in ("", "png") or re.fullmatch(r"jpeg:([1-9][0-9]?|100)", value)
-    return None if fits else "must be png or jpeg:1 to jpeg:100, as in jpeg:95"
+    fits = value in ("", "png") or re.fullmatch(r"jpeg:([1-9][0-9]?|100)(@fake)?", value)
+    return None if fits else "must be png or jpeg:1 to jpeg:100, as in jpeg:95 or jpeg:96@fake"
+
+
+def _jpeg(value: str) -> str | None:
+    fits = re.fullmatch(r"jpeg:([1-9][0-9]?|100)", value)
+    return None if fits else "must be jpeg:1 to jpeg:100, as in jpeg:96"
+
+
+def _size(value: str) -> str | None:
+    fits = value == "none" or re.fullmatch(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3})?", value)
+    return None if fits else "must be none, a side such as 256, or two such as 256x256"
 
 
 def _crops(value: int) -> str | None:
     return None if value in (1, 5, 10) else "must be 1, 5 or 10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions:
+    """Detectors; several are scored in one pass and reported side by side."""
+
+    model_path: tuple[str, ...] = option(
+        (), MODEL_PATH_HELP, repeated=True, needs=[SCORING], metavar="FILE"
+    )
+    detector: tuple[str, ...] = option(
+        (),
+        DETECTOR_HELP,
+        each(detector_name),
+        repeated=True,
+        needs=[SCORING],
+        metavar="NAME[:FILE]",
+    )
+    ensemble: bool = option(
+        False,
+        "also report the mean of the detectors' probabilities, each calibrated on --calibrate_on",
+        needs=[SCORING, only_with("calibrate_on")],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +124,29 @@ class ProtocolOptions:
         _crops,
         needs=[SCORING, not_with("no_crop")],
     )
-    resize: int | None = option(
-        None, "resize the short side to N pixels before the crop [none]", SIDE, needs=[SCORING]
+    resize: str = option(
+        "",
+        "before the crop, resize the short side to N pixels, or both to HEIGHTxWIDTH; none: no"
+        " resizing [as the detector's authors do; for ours none]",
+        if_given(_size),
+        needs=[SCORING],
+        metavar="N|HxW",
     )
     reencode: str = option(
         "",
         "re-encode every image first (jpeg:QUALITY or png); a drop in AP means that the detector"
-        " relied on file encoding",
+        " relied on file encoding; jpeg:QUALITY@fake re-encodes the fakes alone (reals that are"
+        " JPEG files already)",
         _encoder,
         needs=[SCORING],
+        metavar="ENCODER",
+    )
+    aligned: str = option(
+        "",
+        "score each image as it is and re-encoded (jpeg:QUALITY), whatever its label, in one pass:"
+        " columns of both, and what the detector owes to file formats",
+        if_given(_jpeg),
+        needs=[SCORING, not_with("reencode")],
         metavar="ENCODER",
     )
 
@@ -190,10 +243,11 @@ class EvalOptions(
     MeasureOptions,
     ProtocolOptions,
     NetworkOptions,
+    DetectorOptions,
     PlainFolders,
     InputOptions,
 ):
-    """Score every test set with one network and report how well it tells fakes from reals."""
+    """Score every test set and report how well detectors tell fakes from reals."""
 
     examples: ClassVar = (
         "python eval.py --model_path checkpoints/run/model_epoch_best.pth --dataroot dataset/test",
@@ -203,10 +257,20 @@ class EvalOptions(
 
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
-        if not self.predictions and not self.model_path:
-            return "--model_path is needed (or --predictions)"
+        try:
+            sources = self.sources()
+        except ValueError as error:
+            return str(error)
+        if not self.predictions and not sources:
+            return "--model_path is needed (or --detector, or --predictions)"
+        if self.ensemble and len(sources) < 2:
+            return "--ensemble needs several detectors: give --model_path or --detector again"
         if not (self.predictions or self.dataroot or self.fake):
             return NEEDED.format("--dataroot")
         if len(self.predictions) > 1 and self.calibrate_on:
             return "--calibrate_on belongs to one model: give one file to --predictions"
         return None
+
+    def sources(self) -> list[DetectorSource]:
+        """Return the detectors that are asked for; raise ValueError where one has no file."""
+        return detector_sources(self.model_path, self.detector)

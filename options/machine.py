@@ -78,16 +78,10 @@ class SkipOptions:
 class NetworkOptions:
     """Network."""
 
-    model_path: str = option(
-        "",
-        "weights: a checkpoint of train.py (model_epoch_best.pth is the one to evaluate) or the"
-        " published ones",
-        needs=[SCORING],
-        metavar="FILE",
-    )
     arch: str = option(
         "",
-        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}",
+        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}, or"
+        " timm:NAME",
         needs=[SCORING],
     )
     compile: bool = option(

@@ -121,6 +121,11 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
             help=text,
         )
         return
+    if field.metadata["repeated"]:
+        name = field.metadata["metavar"] or _METAVARS[kind]
+        text += "; may be given several times"
+        group.add_argument(f"--{field.name}", metavar=name, type=kind, action=_Repeated, help=text)
+        return
     shown = _shown(field.default)
     if field.default is not None and shown:
         text += f" [{shown}]"
@@ -149,6 +154,17 @@ class _AsTuple(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         setattr(namespace, self.dest, tuple(values))
+
+
+class _Repeated(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), values))
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):  # the examples stay as they are

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.declare import not_with, one_of, option
+from options.declare import if_given, not_with, one_of, option
+from options.detector_source import (
+    DETECTOR_HELP,
+    MODEL_PATH_HELP,
+    DetectorSource,
+    detector_name,
+    detector_sources,
+)
 from options.machine import SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
 
 
@@ -22,6 +29,8 @@ def _threshold(value: str) -> str | None:
 class InputOptions:
     """What to score."""
 
+    model_path: str = option("", MODEL_PATH_HELP, metavar="FILE")
+    detector: str = option("", DETECTOR_HELP, if_given(detector_name), metavar="NAME[:FILE]")
     paths: tuple[str, ...] = option((), "image files and folders of images", positional=True)
     recursive: bool = option(False, "look in subfolders, too")
     no_crop: bool = option(False, "score whole images, whatever crop the weights were trained on")
@@ -65,4 +74,14 @@ class PredictOptions(
         """Return what is wrong with the options taken together, or None."""
         if not self.paths:
             return "PATHS are needed: image files, and folders of them"
-        return None if self.model_path else "--model_path is needed"
+        try:
+            sources = self.sources()
+        except ValueError as error:
+            return str(error)
+        if len(sources) > 1:
+            return "--model_path and --detector with a file exclude each other"
+        return None if sources else "--model_path is needed (or --detector)"
+
+    def sources(self) -> list[DetectorSource]:
+        """Return the detectors that are asked for; raise ValueError where one has no file."""
+        return detector_sources([self.model_path], [self.detector])

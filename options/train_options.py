@@ -14,6 +14,7 @@ from options.declare import (
     between,
     each,
     file_name,
+    if_given,
     not_with,
     one_of,
     only_with,
@@ -138,14 +139,20 @@ class DataOptions:
 class PreprocessingOptions:
     """Preprocessing and augmentation."""
 
-    loadSize: int = option(256, "resize the short side to this first", SIDE)
-    cropSize: int = option(
-        224, "side of the crop: random in training, the centre in validation", SIDE
+    loadSize: int | None = option(
+        None, "resize the short side to this first [8/7 of what --arch is made for: 256]", SIDE
+    )
+    cropSize: int | None = option(
+        None,
+        "side of the crop: random in training, the centre in validation [what --arch is made for:"
+        " 224]",
+        SIDE,
     )
     rz_interp: tuple[str, ...] = option(
-        ("bilinear",),
-        "interpolations to draw from: bilinear, bicubic, lanczos, nearest",
-        one_of("bilinear", "bicubic", "lanczos", "nearest"),
+        (),
+        "interpolations to draw from: bilinear, bicubic, lanczos, nearest [that of --arch:"
+        " bilinear]",
+        if_given(one_of("bilinear", "bicubic", "lanczos", "nearest")),
     )
     no_flip: bool = option(False, "never mirror training images")
     blur_prob: float = option(0.0, "chance that an image is blurred", between(0, 1))
@@ -177,10 +184,13 @@ class PreprocessingOptions:
 class NetworkOptions:
     """Network."""
 
-    arch: str = option("resnet50", f"backbone: {', '.join(ARCHITECTURES)}")
+    arch: str = option(
+        "resnet50", f"backbone: {', '.join(ARCHITECTURES)}, or timm:NAME[@SIZE] for one of timm's"
+    )
     init: str = option(
         "imagenet",
-        "weights to start from: imagenet, scratch, or a weights file (fine-tuning)",
+        "weights to start from: imagenet, scratch, pretrained (those that timm publishes), or a"
+        " weights file (fine-tuning)",
         metavar="NAME|FILE",
     )
     freeze: str = option(
@@ -193,7 +203,7 @@ class NetworkOptions:
         (),
         "folders of test sets, old and new, to score after training with the weights of --init and"
         " with the best ones; a table shows what was gained and what forgotten",
-        needs=[not_with("init", "imagenet", "scratch")],
+        needs=[not_with("init", "imagenet", "pretrained", "scratch")],
     )
     compile: bool = option(
         False, "compile the network first (torch.compile); resuming is then exact to rounding only"
@@ -281,7 +291,7 @@ class TrainOptions(
         folder = os.path.join(self.checkpoints_dir, self.name)
         if wrong := writable_folder(folder):
             return f"--name {self.name}: {folder} {wrong}"
-        if self.cropSize > self.loadSize:
+        if self.cropSize and self.loadSize and self.cropSize > self.loadSize:
             return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
         if bool(self.real) != bool(self.fake):
             return "--real and --fake go together"

@@ -17,7 +17,9 @@ def caption(evaluation: Evaluation) -> str:
     if origin.partial:
         every = len(scored) + len(origin.partial)
         parts.append(f"**Partial: {len(scored)} of the {every} test sets that are there.**")
-    if origin.weights:
+    if origin.weights and not origin.weights_sha256:
+        parts.append(f"{origin.arch}: {origin.weights}.")
+    elif origin.weights:
         protocol = origin.protocol or ScoringProtocol()
         parts.append(
             f"{origin.arch}, weights {origin.weights} (SHA-256 {origin.weights_sha256[:12]}),"

@@ -10,18 +10,24 @@ from typing import Any
 
 from evaluation.evaluation import Evaluation
 from evaluation.metrics_file import METRICS_FILE, read_metrics
+from options.detector_source import DetectorSource
 from util.errors import UsageError
 from util.files import atomic_folder
 
+OWN_FILES = ("predictions.csv", "aligned.csv", "robustness.csv", "threshold.json")  # of each model
 FILES = (
-    *("predictions.csv", "table.csv", "table.md", "table.tex", "comparison.csv", METRICS_FILE),
-    *("report.html", "robustness.csv", "threshold.json"),
+    *("table.csv", "table.md", "table.tex", "comparison.csv", METRICS_FILE, "report.html"),
+    *OWN_FILES,
 )
 IDENTITY = (
     *("weights_sha256", "arch", "predictions"),
-    *("crop_size", "crops", "resize", "precision", "reencode"),
+    *("crop_size", "crops", "resize", "interpolation", "precision", "reencode"),
 )
-ON_REQUEST = {"robustness.csv": "--robustness", "threshold.json": "--calibrate_on"}
+ON_REQUEST = {
+    "robustness.csv": "--robustness",
+    "threshold.json": "--calibrate_on",
+    "aligned.csv": "--aligned",
+}
 
 
 def default_name(model_path: str) -> str:
@@ -32,6 +38,18 @@ def default_name(model_path: str) -> str:
     return f"{run}-{match[1]}" if match and run else stem
 
 
+def detector_names(sources: Sequence[DetectorSource]) -> list[str]:
+    """Return a name for each detector, made different where equal: NAME-<stem of the file> of a
+    published one, `default_name` of others.
+    """
+    names: list[str] = []
+    for source in sources:
+        stem = os.path.splitext(os.path.basename(source.path))[0]
+        name = f"{source.name}-{stem}" if source.name else default_name(source.path)
+        names.append(_another(name, names))
+    return names
+
+
 def model_names(paths: Sequence[str]) -> list[str]:
     """Return names for the models of predictions files: by folder, made different where equal."""
     names: list[str] = []
@@ -40,9 +58,25 @@ def model_names(paths: Sequence[str]) -> list[str]:
         own = os.path.splitext(file)[0]
         name = os.path.basename(folder) if own == "predictions" else own
         name += " scores" if f"{name}.csv" in FILES else ""  # its own file is <name>.csv
-        same = sum(other == name or other.startswith(f"{name} (") for other in names)
-        names.append(f"{name} ({same + 1})" if same else name)
+        names.append(_another(name, names))
     return names
+
+
+def _another(name: str, names: Sequence[str]) -> str:
+    """Return `name` or, where `names` hold it already, one made of it."""
+    same = sum(other == name or other.startswith(f"{name} (") for other in names)
+    return f"{name} ({same + 1})" if same else name
+
+
+def own_file(folder: str, model: str, file: str) -> str:
+    """Return the path of one of OWN_FILES: under its name for a single model (""), else under the
+    model's.
+    """
+    return os.path.join(folder, _own_name(model, file) if model else file)
+
+
+def _own_name(model: str, file: str) -> str:
+    return f"{model}.csv" if file == OWN_FILES[0] else f"{model}.{file}"
 
 
 @contextmanager
@@ -58,7 +92,11 @@ def new_results(folder: str, models: Collection[str] = ()) -> Iterator[str]:
 def is_ours(path: str, models: Collection[str] = ()) -> bool:
     """Return whether an evaluation writes a file of this name, relative to its folder."""
     is_figure = os.path.dirname(path) == "figures" and path.endswith((".png", ".pdf"))
-    return path in FILES or is_figure or path in [f"{name}.csv" for name in models]
+    return (
+        path in FILES
+        or is_figure
+        or path in {_own_name(name, file) for name in models for file in OWN_FILES}
+    )
 
 
 def refuse_other_results(
@@ -85,8 +123,14 @@ def refuse_other_results(
     made = {
         "robustness.csv": any(each.provenance.levels or each.degraded for each in evaluations),
         "threshold.json": with_threshold,
+        "aligned.csv": any(each.provenance.aligned for each in evaluations),
     }
-    lost = [name for name in there if name in ON_REQUEST and not made[name]]
+    several = [each.name for each in evaluations] if len(evaluations) > 1 else [""]
+    lost = [
+        name
+        for name in ON_REQUEST
+        if not made[name] and any(os.path.exists(own_file(folder, m, name)) for m in several)
+    ]
     if lost and not reason:
         reason = f"{lost[0]}, which {ON_REQUEST[lost[0]]} would make again"
     if reason:
@@ -122,5 +166,6 @@ def _difference(folder: str, evaluations: Collection[Evaluation], testsets: Coll
 
 def _shown(about: dict[str, Any], key: str) -> str:
     if key not in about:
-        return "none" if key in ("crops", "resize", "reencode") else "unknown"
+        optional = ("crops", "resize", "interpolation", "reencode")
+        return "none" if key in optional else "unknown"
     return "whole images" if about[key] is None else str(about[key])[:40]

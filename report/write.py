@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -30,8 +31,9 @@ from report.gallery import Heat, gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
-from report.results_folder import new_results
-from report.tables import comparison_table, markdown, model_tables
+from report.results_folder import new_results, own_file
+from report.side_by_side import comparison_table, leaderboard
+from report.tables import markdown, model_tables
 from util.drawing import Drawing, save_drawing
 from util.errors import one_line
 from util.files import atomic_write
@@ -43,29 +45,31 @@ def write_report(
     *,
     num_mistakes: int = 12,
     dataroot: str = "",
-    explain: Callable[..., Heat] | None = None,
+    explain: Sequence[Callable[..., Heat]] = (),
 ) -> str:
     """Write everything that is made of evaluations, side by side where they are several.
 
     The folder goes from its old state to the new one in one step. `num_mistakes` are shown of each
     label in each test set, with pictures from `dataroot` or where the scores say that they come
-    from, and with Grad-CAM by `explain`. Returns what the console shows: captions and first table.
+    from, and with Grad-CAM by `explain`, one for each of the first evaluations. Returns what the
+    console shows: captions and first table.
     """
     several = len(evaluations) > 1
-    calibration = evaluations[0].measuring.calibration
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
         for each in evaluations:
-            file = f"{each.name}.csv" if several else "predictions.csv"
-            write_predictions(os.path.join(new, file), each.scores)
-        if degraded := [degraded_row(its) for its in evaluations[0].degraded]:
-            write_csv(os.path.join(new, "robustness.csv"), degraded)
-        if calibration:
-            write_calibration(os.path.join(new, "threshold.json"), calibration)
+            own = functools.partial(own_file, new, each.name if several else "")
+            write_predictions(own("predictions.csv"), each.scores)
+            if each.aligned_scores:
+                write_predictions(own("aligned.csv"), each.aligned_scores)
+            if degraded := [degraded_row(its) for its in each.degraded]:
+                write_csv(own("robustness.csv"), degraded)
+            if each.measuring.calibration:
+                write_calibration(own("threshold.json"), each.measuring.calibration)
         shown = write_tables(new, evaluations)
         mistakes = [
             mistake
-            for each in evaluations
-            for mistake in find_pictures(each, num_mistakes, dataroot, explain)
+            for each, its in itertools.zip_longest(evaluations, explain)
+            for mistake in find_pictures(each, num_mistakes, dataroot, its)
         ]
         write_page(new, evaluations, mistakes)
     return shown
@@ -144,7 +148,7 @@ def find_pictures(
 
 def _thresholds(evaluations: Sequence[Evaluation]) -> dict[str, float]:
     """Return logits by name; mistakes are those at the last of them."""
-    calibration = evaluations[0].measuring.calibration
+    calibration = evaluations[0].measuring.calibration if len(evaluations) == 1 else None
     return {"0.5": 0.0} | ({"calibrated": calibration.threshold} if calibration else {})
 
 
@@ -164,7 +168,7 @@ def _tables(
     if len(evaluations) == 1:
         return model_tables(evaluations[0], "")
     each = [table for its in evaluations for table in model_tables(its, its.name)]
-    return [comparison_table(evaluations, comparisons), *each]
+    return [leaderboard(evaluations), comparison_table(evaluations, comparisons), *each]
 
 
 def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) -> list[Drawing]:

@@ -24,7 +24,7 @@ from evaluation.measure import Measuring
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading, score_testset
 from evaluation.store import store_folder
-from evaluation.sweep import evaluate
+from evaluation.sweep import Entry, evaluate
 from networks.architectures import ARCHITECTURES, architecture
 from networks.detector import Detector, load_detector
 from networks.input_spec import InputSpec
@@ -119,11 +119,11 @@ def test_a_network_of_one_size_takes_that_and_no_whole_images(
 
 
 def score(root: pathlib.Path, detector: Detector, protocol: ScoringProtocol) -> list[float]:
-    scored = score_testset(
-        detector,
+    (scored,) = score_testset(
+        [detector],
         protocol,
         Reading(4),
-        store=store_folder(str(root.parent), detector.id, protocol),
+        stores=[store_folder(str(root.parent), detector.id, protocol)],
         name="set",
         samples=find_samples(str(root)),
         variants=variants({}),
@@ -138,7 +138,7 @@ class Peak:
     name = id = "peak"
     input, device, precision = InputSpec(None), CPU, "fp32"
     weights = sha256 = ""
-    trained_on = None
+    trained_on = num_parameters = None
 
     def logits(self, images: Tensor) -> Tensor:
         return images[:, :, 0, 0].float().mean(dim=1)
@@ -168,14 +168,8 @@ def test_a_detector_need_not_be_one_network(images: pathlib.Path, tmp_path: path
     samples = {"set": find_samples(str(images))}
     origin = Provenance.of(detector, protocol, dataroot="", testsets=samples)
     evaluation = Evaluation("both", origin, Measuring(bootstrap=10))
-    num_new = evaluate(
-        detector,
-        protocol,
-        Reading(4),
-        testsets=samples,
-        evaluation=evaluation,
-        store=str(tmp_path / "store"),
-    )
+    entry = Entry(detector, protocol, evaluation, str(tmp_path / "store"))
+    num_new = evaluate([entry], Reading(4), testsets=samples)
     assert num_new == len(SIZES) * 2
     assert_as_exact(evaluation.scores["set"].logits, np.float32(own.mean(axis=0)), own.mean(axis=0))
     assert evaluation.rows()[-1]["ap"] == evaluation.measured["set"].metrics["ap"].value

@@ -59,15 +59,16 @@ def detector_of(network: nn.Module) -> NetworkDetector:
 def score(root: pathlib.Path, network: nn.Module, **protocol: object) -> Scored:
     known = ScoringProtocol(**{"crop_size": 32, **protocol})
     detector = NetworkDetector(network, name="x", device=CPU, precision=known.precision)
-    return score_testset(
-        detector,
+    (scored,) = score_testset(
+        [detector],
         known,
         Reading(4),
-        store=store_folder(str(root.parent), detector.id, known),
+        stores=[store_folder(str(root.parent), detector.id, known)],
         name="set",
         samples=find_samples(str(root)),
         variants=variants({}),
     )
+    return scored
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -104,7 +105,9 @@ def test_validation_with_such_a_logit_ends_the_training(images: pathlib.Path) ->
 
 def test_an_image_that_never_came_is_no_such_logit() -> None:
     batches = [(torch.tensor([2]), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))]
-    predicted = predict(detector_of(Wrong(0, 0)), batches, 3, tqdm(disable=True))
+    (predicted,) = predict(
+        [detector_of(Wrong(0, 0))], batches, num_images=3, bar=tqdm(disable=True)
+    )
     assert predicted.came.tolist() == predicted.finite().tolist() == [False, False, True]
     predicted.require_finite(str, "fp32")
 
@@ -174,7 +177,7 @@ def test_scores_are_kept_by_all_that_they_depend_on() -> None:
 def test_workers_live_from_slice_to_slice(images: pathlib.Path) -> None:
     others = set(children(os.getpid()))
     score_some = image_scorer(
-        detector_of(Wrong(0, 0)),
+        [detector_of(Wrong(0, 0))],
         ScoringProtocol(crop_size=32),
         Reading(4, num_workers=1),
         samples=find_samples(str(images)),
@@ -183,7 +186,7 @@ def test_workers_live_from_slice_to_slice(images: pathlib.Path) -> None:
     )
     workers = []
     for part in np.split(np.arange(NUM), 4):
-        assert score_some(part, tqdm(disable=True)).came.sum() == 2
+        assert score_some(part, tqdm(disable=True))[0].came.sum() == 2
         workers.append(set(children(os.getpid())) - others)
     assert len(workers[0]) == 1
     assert workers == [workers[0]] * 4
@@ -215,13 +218,13 @@ def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EvalImages, "__getitem__", spied)
         score_all = image_scorer(
-            detector_of(Watching()),
+            [detector_of(Watching())],
             protocol,
             Reading(64, max_batch_pixels=10_000),
             samples=samples,
             degradations=list(levels.values()),
             on_error=lambda error: None,
         )
-        assert score_all(np.arange(2), tqdm(disable=True)).came.all()
+        assert score_all(np.arange(2), tqdm(disable=True))[0].came.all()
     assert keys == [(0, 0, 2), (0, 2, 4), (0, 4, 6), (1, 0, 6)]
     assert max(most) <= 10_000

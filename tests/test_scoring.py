@@ -61,15 +61,16 @@ def score(
 ) -> Scored:
     protocol = ScoringProtocol(crop_size=crop)
     detector = NetworkDetector(network or Brightness(), name="x", device=torch.device("cpu"))
-    return score_testset(
-        detector,
+    (scored,) = score_testset(
+        [detector],
         protocol,
         Reading(4),
-        store=str(root.parent / "store" / protocol.key()),
+        stores=[str(root.parent / "store" / protocol.key())],
         name="set",
         samples=find_samples(str(root)),
         variants=variants(levels),
     )
+    return scored
 
 
 @pytest.mark.parametrize("crop", [32, None])

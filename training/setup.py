@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -21,6 +22,25 @@ from training.state import TrainingState
 from util.errors import UsageError
 
 
+def with_input_size(options: TrainOptions) -> TrainOptions:
+    """Return the options with the sizes and the interpolation that the architecture is made for,
+    where none are given: they are then written down with the run.
+
+    Raises UsageError where the crop is larger than the image that it is cut from.
+    """
+    its = architecture(options.arch)
+    crop_size = options.cropSize or its.size
+    load_size = options.loadSize or max(round(its.size * 8 / 7), 256)  # 256 for the paper's 224
+    if crop_size > load_size:
+        raise UsageError(f"--cropSize {crop_size} is larger than --loadSize {load_size}")
+    return dataclasses.replace(
+        options,
+        cropSize=crop_size,
+        loadSize=load_size,
+        rz_interp=options.rz_interp or (its.interpolation,),
+    )
+
+
 def build_datasets(
     options: TrainOptions, world_size: int
 ) -> tuple[TrainImages, EvalImages, list[Pool]]:
@@ -36,6 +56,7 @@ def build_datasets(
         fakes=options.fake,
         val_fraction=options.val_fraction,
     )
+    assert options.loadSize and options.cropSize, "with_input_size comes first"
     load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
     jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method)
@@ -102,6 +123,7 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     its = architecture(options.arch)
     kind = {"arch": options.arch, "crop_size": options.cropSize, "mean": its.mean, "std": its.std}
+    kind["interpolation"] = options.rz_interp[0]
     return TrainingState(network, optimizer, rate, scaler, average, kind)
 
 

@@ -75,13 +75,16 @@ def _keep(path: str, previous: str) -> None:
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
-    """Return the dict in `path`, its tensors on the CPU. Never runs code (`weights_only=True`).
+    """Return the dict in `path`, a PyTorch or a safetensors file, its tensors on the CPU. Never
+    runs code (`weights_only=True`).
 
     Raises UsageError where there is no such file, or it holds anything but a dict of plain
     values and tensors.
     """
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such weights file")
+    if path.endswith(".safetensors"):
+        return _read_safetensors(path)
     try:
         with warnings.catch_warnings():  # torch's remarks on odd pickles: the error below says it
             warnings.simplefilter("ignore")
@@ -95,4 +98,15 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         raise UsageError(f"{path}: not a PyTorch file, or damaged, or cut short") from error
     if not isinstance(state, dict):
         raise UsageError(f"{path}: holds a {type(state).__name__}, not a dict of weights")
+    return state
+
+
+def _read_safetensors(path: str) -> dict[str, Any]:
+    from safetensors import SafetensorError  # noqa: PLC0415 (few files are)
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        state: dict[str, Any] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path}: not a safetensors file, or damaged, or cut short") from error
     return state

@@ -1,0 +1,53 @@
+"""Which detectors a command works with: --model_path and --detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from options.names import DETECTORS
+
+DETECTOR_HELP = (
+    f"published detector: {', '.join(DETECTORS)}; its file as in univfd:FILE, or by --model_path;"
+    " a backbone that its file lacks as in univfd:FILE,BACKBONE_FILE [fetched]"
+)
+MODEL_PATH_HELP = (
+    "weights: a checkpoint of train.py (model_epoch_best.pth is the one to evaluate), the published"
+    " ones, or the file of --detector"
+)
+
+
+class DetectorSource(NamedTuple):
+    """Where a detector comes from."""
+
+    path: str
+    name: str = ""  # of a published detector; "": a checkpoint of train.py, or the paper's
+    backbone: str = ""  # path of the file with the backbone's own weights, where `path` lacks them
+
+
+def detector_name(value: str) -> str | None:
+    """Check one value of --detector: NAME[:FILE[,BACKBONE_FILE]]."""
+    name, colon, files = value.partition(":")
+    if name not in DETECTORS:
+        return f"must begin with one of {', '.join(DETECTORS)}"
+    return "must name a file after the colon" if colon and not files.partition(",")[0] else None
+
+
+def detector_sources(model_paths: Sequence[str], detectors: Sequence[str]) -> list[DetectorSource]:
+    """Return the detectors that are asked for: those of --model_path first.
+
+    Raises ValueError, in words for the user, where a published detector has no file.
+    """
+    model_paths, detectors = list(filter(None, model_paths)), list(filter(None, detectors))
+    bare = [value for value in detectors if ":" not in value]
+    if bare and (len(bare) > 1 or len(model_paths) != 1):
+        raise ValueError(
+            f"--detector {bare[0]} needs its file: --detector {bare[0]}:FILE, or one --model_path"
+        )
+    found = [DetectorSource(path, *bare) for path in model_paths]
+    for value in detectors:
+        name, _, files = value.partition(":")
+        if files:
+            path, _, backbone = files.partition(",")
+            found.append(DetectorSource(path, name, backbone))
+    return found

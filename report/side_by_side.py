@@ -1,0 +1,76 @@
+"""The tables of several models: who leads, and by how much on the same images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from evaluation.evaluation import Evaluation
+from evaluation.measure import MEAN, UNDEFINED, Difference, Measured
+from report.page import Table
+from report.tables import HEADINGS, SPREAD, with_interval
+
+
+def by_testset(evaluations: Sequence[Evaluation]) -> tuple[list[str], list[dict[str, Measured]]]:
+    """Return the test sets that any of `evaluations` has, and for each what was measured, by test
+    set, the mean among them.
+    """
+    lines_of = [{line.name: line for line in each.lines()} for each in evaluations]
+    names = dict.fromkeys(name for lines in lines_of for name in lines)
+    return [name for name in names if name != MEAN], lines_of
+
+
+def comparison_table(
+    evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
+) -> Table:
+    """Return AP of several models side by side, and the first's lead over each other."""
+    headings = ["test set"]
+    for each in evaluations:
+        headings += [f"{each.name} AP", SPREAD]
+    for name in comparisons:
+        headings += [f"{evaluations[0].name} minus {name}", SPREAD]
+    names, lines_of = by_testset(evaluations)
+    leads_of = [{its.testset: its.difference for its in own} for own in comparisons.values()]
+    cells = []
+    for name in [*names, MEAN]:
+        line = [name]
+        for lines in lines_of:
+            line += with_interval(lines[name].metrics["ap"] if name in lines else UNDEFINED)
+        for leads in leads_of:
+            line += with_interval(leads.get(name, UNDEFINED))
+        cells.append(line)
+    note = (
+        "The interval of a difference is that of the paired bootstrap: both models on the same"
+        " resamples. Where it excludes 0, the difference is more than the choice of images. Means"
+        " of the single models are over their own sets, that of a difference over the shared ones."
+    )
+    return Table("Side by side", headings, cells, note)
+
+
+def leaderboard(evaluations: Sequence[Evaluation]) -> Table:
+    """Return the models by mean AP, the best first, with what each costs."""
+    metrics = ("ap", "accuracy", "auroc")
+    means = [(each, each.mean()) for each in evaluations]
+    means.sort(key=lambda its: _descending(its[1].metrics["ap"].value))
+    headings = ["rank", "model"]
+    for metric in metrics:
+        headings += [f"mean {HEADINGS[metric]}", SPREAD]
+    headings += ["million parameters", "images/s"]
+    cells = []
+    for rank, (each, mean) in enumerate(means, start=1):
+        origin = each.provenance
+        row = [str(rank), each.name]
+        for metric in metrics:
+            row += with_interval(mean.metrics[metric])
+        row.append(f"{origin.parameters / 1e6:.2f}" if origin.parameters else "")
+        row.append(f"{origin.images_per_second:.4g}" if origin.images_per_second else "")
+        cells.append(row)
+    note = (
+        "By mean AP, each over its own test sets. Images/s: of the network alone, on the machine"
+        " that scored them; empty where all scores were kept from before."
+    )
+    return Table("Leaderboard", headings, cells, note)
+
+
+def _descending(value: float) -> float:
+    return math.inf if math.isnan(value) else -value
