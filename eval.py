@@ -89,13 +89,13 @@ def score_images(options: EvalOptions) -> int:
             "rescale": options.rescale_factors,
         }
     evaluation = Evaluation(os.path.basename(folder), origin, Measuring())
-    refuse_lost_results(options, folder, [evaluation], testsets)
+    refuse_lost_results(options, folder, [evaluation], testsets=testsets)
     distributed.start(detector.device.type)
 
     # score, and measure one test set after the other
     store = store_folder(options.results_dir, detector.id, protocol)
     score = functools.partial(score_testset, detector, protocol, reading, store=store)
-    calibration = learn_threshold(options, score, testsets, origin)
+    calibration = learn_threshold(options, score, testsets=testsets, origin=origin)
     evaluation.measuring = measuring(options, origin, calibration)
     try:
         num_new = evaluate(
@@ -112,7 +112,7 @@ def score_images(options: EvalOptions) -> int:
 
     # report
     if distributed.is_main() and evaluation.scores:
-        report(options, folder, [evaluation], detector)
+        report(options, folder, [evaluation], detector=detector)
         if not num_new:
             print(f"nothing was scored anew; to do so, remove {store}")
     distributed.stop()
@@ -151,7 +151,7 @@ def measure_predictions(options: EvalOptions) -> int:
         if options.calibrate_on:
             own = {testset: its.paths for testset, its in chosen.items()}
             calibration = learn_from_predictions(
-                options.calibrate_on, options.target_fpr, origin, own
+                options.calibrate_on, target_fpr=options.target_fpr, origin=origin, own=own
             )
         evaluation = Evaluation(name, origin, measuring(options, origin, calibration))
         for testset in sorted(chosen, key=evaluation.benchmark.rank):
@@ -162,7 +162,7 @@ def measure_predictions(options: EvalOptions) -> int:
         beside = os.path.join(os.path.dirname(os.path.abspath(path)), "robustness.csv")
         evaluation.degraded = [its for its in read_degraded(beside) if its.testset in chosen]
     refuse_lost_results(
-        options, folder, evaluations, {t for each in evaluations for t in each.scores}
+        options, folder, evaluations, testsets={t for each in evaluations for t in each.scores}
     )
     report(options, folder, evaluations)
     return 0
@@ -180,6 +180,7 @@ def refuse_lost_results(
     options: EvalOptions,
     folder: str,
     evaluations: Sequence[Evaluation],
+    *,
     testsets: Any,  # noqa: ANN401
 ) -> None:
     """Refuse results in a folder that holds others which would be lost (--overwrite: replace)."""
@@ -191,6 +192,7 @@ def refuse_lost_results(
 def learn_threshold(
     options: EvalOptions,
     score: Callable[..., Any],
+    *,
     testsets: Mapping[str, Samples],
     origin: Provenance,
 ) -> Calibration | None:
@@ -204,12 +206,14 @@ def learn_threshold(
         scored = score(name=name, samples=find_samples(source), variants=variants({}))
         if scored.unreadable:
             origin.unreadable[source] = scored.unreadable
-        return learn_from_scores(source, scored.variants[ORIGINAL], options.target_fpr, origin)
+        return learn_from_scores(
+            source, scored.variants[ORIGINAL], target_fpr=options.target_fpr, origin=origin
+        )
     own = {
         name: [samples.relative(index) for index in range(len(samples.labels))]
         for name, samples in testsets.items()
     }
-    return learn_from_predictions(source, options.target_fpr, origin, own)
+    return learn_from_predictions(source, target_fpr=options.target_fpr, origin=origin, own=own)
 
 
 def measuring(
@@ -239,6 +243,7 @@ def report(
     options: EvalOptions,
     folder: str,
     evaluations: Sequence[Evaluation],
+    *,
     detector: NetworkDetector | None = None,
 ) -> None:
     """Write everything into `folder`, and print what to know of it."""

@@ -49,7 +49,7 @@ def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
         (torch.arange(int(end) - len(batch), int(end)), batch)
         for end, batch in zip(ends, batches, strict=True)
     )
-    return predict(detector, numbered, int(ends[-1]), tqdm(disable=True)).logits
+    return predict(detector, numbered, num_images=int(ends[-1]), bar=tqdm(disable=True)).logits
 
 
 def our_sides(
@@ -106,8 +106,8 @@ def main() -> None:
         row = compare(
             f"scoring, {arch}, crops of {size}, {name}",
             "images/s",
-            seconds[REFERENCE],
-            seconds[name],
+            reference=seconds[REFERENCE],
+            ours=seconds[name],
             target=target,
             rate_of=batch,
             note=note,

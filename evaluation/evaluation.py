@@ -132,7 +132,9 @@ class Evaluation:
         """Measure a test set and put it last."""
         num_unreadable = len(self.provenance.unreadable.get(testset, {}))
         self.scores[testset] = scores
-        self.measured[testset] = measure_testset(testset, scores, self.measuring, num_unreadable)
+        self.measured[testset] = measure_testset(
+            testset, scores, self.measuring, num_unreadable=num_unreadable
+        )
 
     def mean(self) -> Measured:
         """Return the mean over the benchmark's test sets that were scored, or over all."""

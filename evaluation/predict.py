@@ -62,6 +62,7 @@ def progress_bar(num_images: int, description: str) -> tqdm:
 def predict(
     detector: Detector,
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    *,
     num_images: int,
     bar: tqdm,
 ) -> Predicted:

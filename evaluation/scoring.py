@@ -87,7 +87,8 @@ def image_scorer(
     count = len(samples.labels) * len(crops)
 
     def score(indices: Indices, bar: tqdm) -> Predicted:
-        return predict(detector, read(indices), count, bar).mean_of_every(protocol.crops)
+        predicted = predict(detector, read(indices), num_images=count, bar=bar)
+        return predicted.mean_of_every(protocol.crops)
 
     return score
 

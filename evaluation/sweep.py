@@ -48,12 +48,12 @@ def evaluate(
         if scored.unreadable:
             origin.unreadable[name] = scored.unreadable
         if distributed.is_main() and scored.variants[ORIGINAL].paths:
-            _add(evaluation, name, scored, record)
+            _add(evaluation, name, scored, record=record)
             on_testset(name)
     return num_new
 
 
-def _add(evaluation: Evaluation, name: str, scored: Scored, record: ContentRecord) -> None:
+def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRecord) -> None:
     origin = evaluation.provenance
     evaluation.add(name, scored.variants[ORIGINAL])
     if scored.num_padded:
@@ -61,5 +61,5 @@ def _add(evaluation: Evaluation, name: str, scored: Scored, record: ContentRecor
     if (seen := record.look_up(scored.contents))[0]:
         origin.seen_in_training[name] = seen
     evaluation.degraded += measure_degraded(
-        name, origin.levels, scored.variants, evaluation.measuring.bootstrap
+        name, levels=origin.levels, scores=scored.variants, resamples=evaluation.measuring.bootstrap
     )

@@ -104,7 +104,7 @@ def test_validation_with_such_a_logit_ends_the_training(images: pathlib.Path) ->
 
 def test_an_image_that_never_came_is_no_such_logit() -> None:
     batches = [(torch.tensor([2]), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))]
-    predicted = predict(detector_of(Wrong(0, 0)), batches, 3, tqdm(disable=True))
+    predicted = predict(detector_of(Wrong(0, 0)), batches, num_images=3, bar=tqdm(disable=True))
     assert predicted.came.tolist() == predicted.finite().tolist() == [False, False, True]
     predicted.require_finite(str, "fp32")
 

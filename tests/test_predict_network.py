@@ -43,7 +43,7 @@ def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.
     count = len(samples.labels)
     detector = NetworkDetector(small_network(), name="resnet18", device=CPU)
     with progress_bar(count, "test") as bar:
-        predicted = predict(detector, read(np.arange(count)), count, bar)
+        predicted = predict(detector, read(np.arange(count)), num_images=count, bar=bar)
     assert predicted.came.all()
     return predicted.logits
 

@@ -27,6 +27,7 @@ from util.errors import WorkError
 def note_unreadable(
     progress: Progress,
     found: Sequence[UnreadableImage],
+    *,
     most: float,
     num_images: int,
     instead: str = "another image of its label stands in for it",
@@ -78,7 +79,7 @@ def validate(
     # one's, and with others a run that goes on from it would be validated differently.
     distributed.broadcast(detector.network.buffers())
     with progress_bar(len(samples.labels), "validation") as bar:
-        predicted = predict(detector, batches, len(samples.labels), bar)
+        predicted = predict(detector, batches, num_images=len(samples.labels), bar=bar)
     predicted.require_finite(samples.path, detector.precision)
     return measure(samples.labels[predicted.came], predicted.logits[predicted.came])
 
