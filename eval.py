@@ -63,7 +63,7 @@ def score_images(options: EvalOptions) -> int:
     # what the results will be, and whether they may be written: asked before hours of scoring
     folder = results_folder(options, "_vs_".join(each.name for each in evaluations))
     planned = [*evaluations, *([ensemble(evaluations)] if options.ensemble else [])]
-    refuse_lost_results(options, folder, planned, testsets)
+    refuse_lost_results(options, folder, planned, testsets=testsets)
     distributed.start(entries[0].detector.device.type)
 
     # score, and measure one test set after the other
@@ -84,7 +84,7 @@ def score_images(options: EvalOptions) -> int:
     if distributed.is_main() and all(each.scores for each in evaluations):
         if options.ensemble:
             evaluations.append(ensemble(evaluations))
-        report(options, folder, evaluations, [entry.detector for entry in entries])
+        report(options, folder, evaluations, detectors=[entry.detector for entry in entries])
         if not num_new:
             stores = ", ".join(entry.store for entry in entries)
             print(f"nothing was scored anew; to do so, remove {stores}")
@@ -174,7 +174,7 @@ def measure_predictions(options: EvalOptions) -> int:
         if options.calibrate_on:
             own = {testset: its.paths for testset, its in chosen.items()}
             calibration = learn_from_predictions(
-                options.calibrate_on, options.target_fpr, origin, own
+                options.calibrate_on, target_fpr=options.target_fpr, origin=origin, own=own
             )
         evaluation = Evaluation(name, origin, measuring(options, origin, calibration))
         for testset in sorted(chosen, key=evaluation.benchmark.rank):
@@ -185,7 +185,7 @@ def measure_predictions(options: EvalOptions) -> int:
         beside = os.path.join(os.path.dirname(os.path.abspath(path)), "robustness.csv")
         evaluation.degraded = [its for its in read_degraded(beside) if its.testset in chosen]
     refuse_lost_results(
-        options, folder, evaluations, {t for each in evaluations for t in each.scores}
+        options, folder, evaluations, testsets={t for each in evaluations for t in each.scores}
     )
     report(options, folder, evaluations)
     return 0
@@ -203,6 +203,7 @@ def refuse_lost_results(
     options: EvalOptions,
     folder: str,
     evaluations: Sequence[Evaluation],
+    *,
     testsets: Any,  # noqa: ANN401
 ) -> None:
     """Refuse results in a folder that holds others which would be lost (--overwrite: replace)."""
@@ -231,12 +232,14 @@ def learn_threshold(
         )
         if scored.unreadable:
             origin.unreadable[source] = scored.unreadable
-        return learn_from_scores(source, scored.variants[ORIGINAL], options.target_fpr, origin)
+        return learn_from_scores(
+            source, scored.variants[ORIGINAL], target_fpr=options.target_fpr, origin=origin
+        )
     own = {
         name: [samples.relative(index) for index in range(len(samples.labels))]
         for name, samples in testsets.items()
     }
-    return learn_from_predictions(source, options.target_fpr, origin, own)
+    return learn_from_predictions(source, target_fpr=options.target_fpr, origin=origin, own=own)
 
 
 def measuring(
@@ -266,6 +269,7 @@ def report(
     options: EvalOptions,
     folder: str,
     evaluations: Sequence[Evaluation],
+    *,
     detectors: Sequence[Detector] = (),
 ) -> None:
     """Write everything into `folder`, and print what to know of it."""

@@ -63,9 +63,9 @@ def main(options: TrainOptions) -> None:
         run_folder.refuse_to_remove(folder, options.init)
     init = sha256(options.init) if os.path.isfile(options.init) else options.init
     try:
-        train(options, device, folder, init)
+        train(options, device, folder=folder, init=init)
         if testsets and not options.dry_run:
-            compare(options, folder, init, testsets)
+            compare(options, folder, init=init, testsets=testsets)
     finally:
         run_lock.release(folder)
     best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
@@ -75,7 +75,9 @@ def main(options: TrainOptions) -> None:
     distributed.stop()
 
 
-def compare(options: TrainOptions, folder: str, init: str, testsets: Mapping[str, Samples]) -> None:
+def compare(
+    options: TrainOptions, folder: str, *, init: str, testsets: Mapping[str, Samples]
+) -> None:
     """Score `testsets` with the best weights and with those that training began from, which have
     the hash `init`, and write what changed.
     """
@@ -117,7 +119,7 @@ def compare(options: TrainOptions, folder: str, init: str, testsets: Mapping[str
         )
 
 
-def train(options: TrainOptions, device: torch.device, folder: str, init: str) -> None:
+def train(options: TrainOptions, device: torch.device, *, folder: str, init: str) -> None:
     """Build, train epoch by epoch, and save; a run that is finished is left as it is. `init` is the
     hash of the weights file to start from, where it is one.
     """
@@ -130,7 +132,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
-    check_fit(options.arch, options.cropSize, at_a_time, options.freeze)
+    check_fit(options.arch, options.cropSize, train_on=at_a_time, fixed_part=options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
@@ -157,7 +159,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     # -----------------------------------------------------------------------------
     # begin, or go on where an earlier run of this name stopped
 
-    state.made_from = made_from(options, init, train_set.samples, val_set.samples, device)
+    state.made_from = made_from(
+        options, init=init, train=train_set.samples, val=val_set.samples, device=device
+    )
     if os.path.isfile(options.init):  # what it was trained on, these weights have seen, too
         state.trained_on = ContentRecord(read_weights(options.init).trained_on)
     resumed = resume(folder, options, state)
@@ -171,7 +175,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     progress.part = None  # if the run stopped amid an epoch, then that goes on
     if distributed.is_main():
         data = {split: its_data.split()[0] for split, its_data in state.made_from["data"].items()}
-        run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
+        run_folder.write_about(folder, dataclasses.asdict(options), data=data, continues=resumed)
         write_history(folder, progress.rows())
     say(
         f"{described}; {options.arch} from {options.init} on {device}, {options.precision};"
@@ -215,7 +219,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         ) as log,
     ):
         while not is_finished(options, state, max_steps):
-            order = epoch_order(pools, options.class_bal, options.seed, progress.epoch)
+            order = epoch_order(
+                pools, balanced=options.class_bal, seed=options.seed, epoch=progress.epoch
+            )
             last = min(num_steps, progress.step + max_steps - progress.total_steps)
             batches = EpochBatches(
                 order, progress.epoch, batch_size, progress.step, last, rank, world_size
@@ -224,7 +230,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
             freeze(frozen)
             for batch in log.epoch(read_train(batches), last):
                 state.trained_on.add(batch.contents)
-                note_unreadable(progress, batch.unreadable, options.max_bad_fraction, num_images)
+                note_unreadable(
+                    progress, batch.unreadable, most=options.max_bad_fraction, num_images=num_images
+                )
                 images = batch.images.to(device, non_blocking=True)
                 targets = batch.targets.to(device, non_blocking=True).float()
 
@@ -267,7 +275,13 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
             )
             metrics = validate(detector, val_set.samples, read_val(every_val))
             left_out = "it is left out of the validation"
-            note_unreadable(progress, lost, options.max_bad_fraction, num_images, left_out)
+            note_unreadable(
+                progress,
+                lost,
+                most=options.max_bad_fraction,
+                num_images=num_images,
+                instead=left_out,
+            )
             is_whole = progress.step >= num_steps or not state.is_plateau()
             finish_epoch(
                 state,

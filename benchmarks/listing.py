@@ -103,8 +103,8 @@ def main() -> None:
         row = compare(
             f"listing {count:,} training files",
             "s",
-            seconds[REFERENCE],
-            seconds["ours"],
+            reference=seconds[REFERENCE],
+            ours=seconds["ours"],
             target=TARGET,
         )
         found = [explained(row, functools.partial(_details, root, row, ours), options.quick)]

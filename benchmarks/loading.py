@@ -52,8 +52,8 @@ def measure(folder: str, ending: str, *, count: int, rounds: int, quick: bool) -
     row = compare(
         f"training images, 256x256 {ending[1:].upper()}, blur and JPEG at {PROB}",
         "images/s per core",
-        seconds[REFERENCE],
-        seconds["ours"],
+        reference=seconds[REFERENCE],
+        ours=seconds["ours"],
         target=TARGETS[ending],
         rate_of=count,
     )

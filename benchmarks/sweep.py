@@ -107,8 +107,8 @@ def main() -> None:
         row = compare(
             f"scoring, {arch}, crops of {size}, {name}",
             "images/s",
-            seconds[REFERENCE],
-            seconds[name],
+            reference=seconds[REFERENCE],
+            ours=seconds[name],
             target=target,
             rate_of=batch,
             note=note,

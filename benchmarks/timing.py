@@ -53,9 +53,9 @@ def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[st
 def compare(
     what: str,
     unit: str,
+    *,
     reference: Sequence[float],
     ours: Sequence[float],
-    *,
     target: float,
     rate_of: float | None = None,
     note: str = "",

@@ -64,8 +64,8 @@ def main() -> None:
         row = compare(
             f"training step, {arch}, {batch} images of {size}x{size}, {name}",
             "images/s",
-            seconds[REFERENCE],
-            seconds[name],
+            reference=seconds[REFERENCE],
+            ours=seconds[name],
             target=target,
             rate_of=batch,
             note="the reference's in fp32" if name == "bf16" else "",

@@ -58,8 +58,8 @@ def main() -> None:
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",
             "images/s",
-            seconds[REFERENCE],
-            seconds["ours"],
+            reference=seconds[REFERENCE],
+            ours=seconds["ours"],
             target=TARGET,
             rate_of=len(paths),
             note=f"largest difference of a logit {furthest:.2g}",

@@ -48,6 +48,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         self,
         samples: Samples,
         transforms: list[Transform],
+        *,
         seed: int,
         pairs: Order | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -114,6 +115,7 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         self,
         samples: Samples,
         variants: list[list[Transform]],
+        *,
         seed: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:

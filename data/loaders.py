@@ -54,7 +54,7 @@ def train_reader(
     Workers stay alive between calls. The iterator raises UnreadableImage where an image is
     unreadable and so are its replacements.
     """
-    read = _reader(dataset, _collate_train, num_workers, pin_memory)
+    read = _reader(dataset, _collate_train, num_workers=num_workers, pin_memory=pin_memory)
 
     def batches(plan: EpochBatches) -> Iterator[TrainBatch]:
         for batch in read(plan):
@@ -94,7 +94,7 @@ def eval_reader(
     most_images = max(own_size // len(dataset.variants), 1)  # each has that many variants
     most_pixels = max_pixels or sys.maxsize
     collate = functools.partial(_collate_eval, most_images=own_size, most_pixels=most_pixels)
-    read = _reader(dataset, collate, num_workers, pin_memory)
+    read = _reader(dataset, collate, num_workers=num_workers, pin_memory=pin_memory)
 
     def plan(indices: Indices) -> list[list[tuple[int, int, int]]]:
         every = len(dataset.variants)
@@ -138,6 +138,7 @@ def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
 def _reader(
     dataset: Any,  # noqa: ANN401
     collate: Callable[[list[Any]], Any],
+    *,
     num_workers: int,
     pin_memory: bool,
 ) -> Callable[[Iterable[list[Any]]], Iterator[Any]]:

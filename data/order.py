@@ -80,7 +80,7 @@ def steps_per_epoch(pools: Sequence[Pool]) -> int:
     return len(pools[0].numbers) // pools[0].per_batch
 
 
-def epoch_order(pools: Sequence[Pool], balanced: bool, seed: int, epoch: int) -> Order:
+def epoch_order(pools: Sequence[Pool], *, balanced: bool, seed: int, epoch: int) -> Order:
     """Return the indices of one epoch's images, batch after batch, in the order of training.
 
     That is one pass over the first pool (`_one_pass`), and of the others as many images as fill the

@@ -61,7 +61,7 @@ def training_images(
     return train, val
 
 
-def replayed_images(root: str, splits: tuple[str, str], train: Samples, val: Samples) -> Samples:
+def replayed_images(root: str, splits: tuple[str, str], *, train: Samples, val: Samples) -> Samples:
     """Return the training images of another data set, to be replayed beside `train`.
 
     Its real images may be among those of `train`. Raises UsageError where a fake is, or where any

@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 20  # counts held in memory at a time
 
 
 def bootstrap(
-    labels: Labels, logits: Logits, resamples: int, seed: int = 0
+    labels: Labels, logits: Logits, *, resamples: int, seed: int = 0
 ) -> dict[str, Resamples]:
     """Return accuracy (at logit 0) and, where there is something to rank, AP and AUROC of each
     resample; nothing where `resamples` is 0.

@@ -16,7 +16,7 @@ from util.errors import UsageError
 
 
 def learn_from_scores(
-    folder: str, scores: Scores, target_fpr: float | None, origin: Provenance
+    folder: str, scores: Scores, *, target_fpr: float | None, origin: Provenance
 ) -> Calibration:
     """Learn from the scores of the images below `folder`.
 
@@ -27,7 +27,7 @@ def learn_from_scores(
 
 
 def learn_from_predictions(
-    file: str, target_fpr: float | None, origin: Provenance, own: Mapping[str, Collection[str]]
+    file: str, *, target_fpr: float | None, origin: Provenance, own: Mapping[str, Collection[str]]
 ) -> Calibration:
     """Learn from the scores in a predictions.csv; `own` are the images, by test set, that the
     threshold is to be judged on.

@@ -147,7 +147,9 @@ class Evaluation:
         """
         num_unreadable = len(self.provenance.unreadable.get(testset, {}))
         self.scores[testset] = scores
-        self.measured[testset] = measure_testset(testset, scores, self.measuring, num_unreadable)
+        self.measured[testset] = measure_testset(
+            testset, scores, self.measuring, num_unreadable=num_unreadable
+        )
         if aligned:
             self.aligned_scores[testset] = aligned
             self.aligned[testset] = measure_testset(testset, aligned, self.measuring)

@@ -57,11 +57,11 @@ class Measured(NamedTuple):
 
 
 def measure_testset(
-    name: str, scores: Scores, measuring: Measuring, num_unreadable: int = 0
+    name: str, scores: Scores, measuring: Measuring, *, num_unreadable: int = 0
 ) -> Measured:
     """Return every metric of one test set."""
     labels, logits = scores.labels, scores.logits
-    drawn = bootstrap(labels, logits, measuring.bootstrap, seed_of(name))
+    drawn = bootstrap(labels, logits, resamples=measuring.bootstrap, seed=seed_of(name))
     metrics = {
         metric: estimate(value, drawn.get(metric))
         for metric, value in measure(labels, logits).items()

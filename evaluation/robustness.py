@@ -17,6 +17,7 @@ MEASURED = ("ap", "accuracy")
 
 def measure_degraded(
     testset: str,
+    *,
     levels: Mapping[str, Sequence[float]],
     scores: Mapping[str, Scores],
     resamples: int,
@@ -28,7 +29,7 @@ def measure_degraded(
     """
     by_variant = {}
     for name, (_, labels, logits) in scores.items():
-        drawn = bootstrap(labels, logits, resamples, seed_of(testset))
+        drawn = bootstrap(labels, logits, resamples=resamples, seed=seed_of(testset))
         metrics = {m: estimate(METRICS[m](labels, logits), drawn.get(m)) for m in MEASURED}
         by_variant[name] = (*count_labels(labels), metrics)
     found = []

@@ -48,10 +48,11 @@ def store_folder(results_dir: str, detector_id: str, protocol: ScoringProtocol) 
 def read_cell(folder: str, variant: str) -> dict[str, Kept]:
     """Return what is kept of a variant, by the hash of the image's bytes."""
 
-    def kept(content: str, logit: str, height: str, width: str) -> tuple[str, Kept]:
+    def kept(content: str, logit: str, *size: str) -> tuple[str, Kept]:
         if not math.isfinite(float(logit)):
             raise ValueError(f"{logit} is no logit")
-        return content, Kept(float(logit), int(height), int(width))
+        height, width = map(int, size)
+        return content, Kept(float(logit), height, width)
 
     return _read(os.path.join(folder, f"{variant}.csv"), CELL, kept)
 

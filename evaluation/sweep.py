@@ -99,5 +99,5 @@ def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRe
     if (seen := record.look_up(scored.contents))[0]:
         origin.seen_in_training[name] = seen
     evaluation.degraded += measure_degraded(
-        name, origin.levels, scored.variants, evaluation.measuring.bootstrap
+        name, levels=origin.levels, scores=scored.variants, resamples=evaluation.measuring.bootstrap
     )

@@ -127,7 +127,7 @@ def platt_scaling(labels: Labels, logits: Logits) -> tuple[float, float]:
     return float(fit.coef_[0, 0] / spread), float(fit.intercept_[0])
 
 
-def few_shot_accuracy(labels: Labels, logits: Logits, k: int, seed: int = 0) -> float:
+def few_shot_accuracy(labels: Labels, logits: Logits, k: int, *, seed: int = 0) -> float:
     """Return accuracy at the best threshold of k real and k fake images of the set itself, over all
     its other images; the mean over 200 draws. With k = 1 it is Wang et al. 2020's two-shot
     calibration.

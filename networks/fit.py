@@ -14,7 +14,7 @@ LARGEST_TRIED = 512  # pixels; no network here needs as many
 
 
 def check_fit(
-    arch: str, crop_size: int | None, train_on: int = 0, fixed_part: str = "none"
+    arch: str, crop_size: int | None, *, train_on: int = 0, fixed_part: str = "none"
 ) -> None:
     """Raise UsageError where `arch` cannot take crops of this side or, if it is to be trained (but
     for the part that `fixed_part` names), cannot learn from `train_on` of them at a time.

@@ -59,7 +59,7 @@ def performance_bars(models: Mapping[str, Sequence[Measured]]) -> Figure:
         for name, place in zip(names, places, strict=True):
             line = by_name[model].get(name)
             ap = line.metrics["ap"] if line else UNDEFINED
-            _bar(axes, place + shift, width, ap, _colour(number))
+            _bar(axes, place=place + shift, width=width, ap=ap, colour=_colour(number))
             known = line.published.get("ap", math.nan) if line else math.nan
             if math.isfinite(known):
                 published = True
@@ -89,7 +89,13 @@ def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figure:
     def chance(axes: Axes, _: Scores) -> None:
         axes.plot([0, 1], [0, 1], **_chance())
 
-    return _curves(models, curve, chance, ("false positive rate", "true positive rate"), "default")
+    return _curves(
+        models,
+        curve,
+        chance=chance,
+        labels=("false positive rate", "true positive rate"),
+        drawstyle="default",
+    )
 
 
 def precision_recall_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figure:
@@ -104,7 +110,9 @@ def precision_recall_curves(models: Mapping[str, Mapping[str, Scores]]) -> Figur
     def chance(axes: Axes, scores: Scores) -> None:
         axes.axhline(float(scores.labels.mean()), **_chance())
 
-    return _curves(models, curve, chance, ("recall", "precision"), "steps-post")
+    return _curves(
+        models, curve, chance=chance, labels=("recall", "precision"), drawstyle="steps-post"
+    )
 
 
 def score_histograms(models: Mapping[str, Mapping[str, Scores]], threshold: float) -> Figure:
@@ -164,7 +172,7 @@ def robustness_panels(degraded: Sequence[Degraded], degradation: str) -> Figure:
     return figure
 
 
-def _bar(axes: Axes, place: float, width: float, ap: Estimate, colour: str) -> None:
+def _bar(axes: Axes, *, place: float, width: float, ap: Estimate, colour: str) -> None:
     """Draw a bar with its interval, or the word for its absence."""
     height, low, high = (100 * fraction for fraction in ap)
     if not math.isfinite(height):
@@ -181,6 +189,7 @@ def _bar(axes: Axes, place: float, width: float, ap: Estimate, colour: str) -> N
 def _curves(
     models: Mapping[str, Mapping[str, Scores]],
     curve: Callable[[Scores], Curve],
+    *,
     chance: Callable[[Axes, Scores], None],
     labels: tuple[str, str],
     drawstyle: Literal["default", "steps-post"],

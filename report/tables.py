@@ -53,11 +53,16 @@ def model_tables(evaluation: Evaluation, name: str) -> list[Table]:
     rest = [m for m in metrics if m not in results and m not in by_threshold]
     titled = f"{name}: " if name else ""
     return [
-        _table(f"{titled}Results", evaluation, results, _results_note(evaluation), counts=True),
         _table(
-            f"{titled}Accuracy by threshold", evaluation, by_threshold, _threshold_note(evaluation)
+            f"{titled}Results", evaluation, results, note=_results_note(evaluation), counts=True
         ),
-        _table(f"{titled}Operating points and calibration", evaluation, rest, OPERATING_NOTE),
+        _table(
+            f"{titled}Accuracy by threshold",
+            evaluation,
+            by_threshold,
+            note=_threshold_note(evaluation),
+        ),
+        _table(f"{titled}Operating points and calibration", evaluation, rest, note=OPERATING_NOTE),
         *([aligned_table(evaluation, name)] if evaluation.aligned else []),
     ]
 
@@ -136,7 +141,7 @@ def aligned_table(evaluation: Evaluation, name: str) -> Table:
 
 
 def _table(
-    title: str, evaluation: Evaluation, metrics: Sequence[str], note: str, counts: bool = False
+    title: str, evaluation: Evaluation, metrics: Sequence[str], *, note: str, counts: bool = False
 ) -> Table:
     """Return a row per test set, and the mean: each metric with its interval, where it has one.
 

@@ -69,7 +69,7 @@ def write_report(
         mistakes = [
             mistake
             for each, its in itertools.zip_longest(evaluations, explain)
-            for mistake in find_pictures(each, num_mistakes, dataroot, its)
+            for mistake in find_pictures(each, num_mistakes, dataroot=dataroot, explain=its)
         ]
         write_page(new, evaluations, mistakes)
     return shown
@@ -129,7 +129,7 @@ def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequenc
 
 
 def find_pictures(
-    evaluation: Evaluation, number: int, dataroot: str, explain: Callable[..., Heat] | None
+    evaluation: Evaluation, number: int, *, dataroot: str, explain: Callable[..., Heat] | None
 ) -> list[Mistake]:
     """Return the mistakes at the last of the thresholds, with pictures of what was scored."""
     threshold = list(_thresholds([evaluation]).values())[-1]
@@ -194,4 +194,4 @@ def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) 
         title = f"Average precision under {degradation}, with 95 % intervals"
         wanted.append((f"robustness_{degradation}", title, draw))
     bar = tqdm(wanted, "figures", leave=False, unit="figure", delay=1)
-    return [save_drawing(folder, name, title, draw) for name, title, draw in bar]
+    return [save_drawing(folder, name, title=title, draw=draw) for name, title, draw in bar]

@@ -50,7 +50,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def audit(folder: pathlib.Path) -> Audited:
-    return audit_set(folder.name, find_samples(str(folder), both_labels=False), 5000, 0, 4)
+    return audit_set(
+        folder.name, find_samples(str(folder), both_labels=False), most=5000, seed=0, processes=4
+    )
 
 
 def command(*argv: object, cwd: pathlib.Path = ROOT) -> Result:

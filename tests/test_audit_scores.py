@@ -37,7 +37,7 @@ def test_labels_shuffled_at_random_are_not_told(reals: int, fakes: int) -> None:
     names = [str(i) for i in range(count)]
     for seed in range(24):
         labels = np.random.default_rng(seed).permutation(np.repeat([0, 1], (reals, fakes)))
-        told.append(measure_cues(columns, labels, make_folds(names, labels, seed), seed))
+        told.append(measure_cues(columns, labels, make_folds(names, labels, seed), seed=seed))
     for cue in ("format", "size", "quality", "bytes", ALL):
         values = np.array([each[cue].auroc for each in told])
         assert abs(values - 0.5).max() < spread(reals, fakes), cue
@@ -55,7 +55,7 @@ def test_constant_cues_are_exactly_chance(reals: int, fakes: int) -> None:
     labels = np.repeat([0, 1], (reals, fakes))
     columns = {cue: [7.0 if CUES[cue].is_number else "x"] * len(labels) for cue in CUES}
     folds = make_folds([str(i) for i in range(len(labels))], labels, 3)
-    told = measure_cues(columns, labels, folds, 3)
+    told = measure_cues(columns, labels, folds, seed=3)
     assert list(told) == [*CUES, ALL]
     for cue, figures in told.items():
         assert figures.auroc == 0.5, cue
@@ -70,12 +70,12 @@ def test_pairs_alike_in_a_cue_do_not_come_out_below_chance() -> None:
     columns = {cue: values * 2 for cue, values in half.items()}
     labels = np.repeat([0, 1], 150)
     names = [f"{i % 150}" for i in range(300)]
-    told = measure_cues(columns, labels, make_folds(names, labels, 0), 0)
+    told = measure_cues(columns, labels, make_folds(names, labels, 0), seed=0)
     for cue in CUES:
         assert told[cue] == (0.5, 0.5), cue
     assert told[ALL].auroc == near(0.5, spread(150, 150), "chance")
     apart = make_folds([str(i) for i in range(300)], labels, 0)
-    assert measure_cues(columns, labels, apart, 0)["bytes"].auroc < 0.45  # the reason for it
+    assert measure_cues(columns, labels, apart, seed=0)["bytes"].auroc < 0.45  # the reason for it
 
 
 def test_cues_that_tell_only_together_are_found_together() -> None:
@@ -85,7 +85,9 @@ def test_cues_that_tell_only_together_are_found_together() -> None:
     columns["format"] = np.where(is_jpeg, "JPEG", "PNG").tolist()
     columns["width"] = np.where(is_large, 512.0, 256.0).tolist()
     labels = (is_jpeg ^ is_large).astype(np.uint8)
-    told = measure_cues(columns, labels, make_folds([str(i) for i in range(400)], labels, 0), 0)
+    told = measure_cues(
+        columns, labels, make_folds([str(i) for i in range(400)], labels, 0), seed=0
+    )
     assert told[ALL].auroc > 0.99
     for cue in ("format", "width"):
         assert told[cue].auroc == near(0.5, spread(200, 200), "chance")
@@ -95,7 +97,9 @@ def test_a_number_tells_by_its_middle_as_well_as_by_its_ends() -> None:
     values = np.random.default_rng(7).random(400)
     labels = (abs(values - 0.5) < 0.25).astype(np.uint8)
     columns = columns_of(np.random.default_rng(8), 400) | {"bytes": values.tolist()}
-    told = measure_cues(columns, labels, make_folds([str(i) for i in range(400)], labels, 0), 0)
+    told = measure_cues(
+        columns, labels, make_folds([str(i) for i in range(400)], labels, 0), seed=0
+    )
     assert told["bytes"].auroc > 0.95
 
 

@@ -93,11 +93,13 @@ def test_sides_take_turns_each_after_a_run_untimed(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_ratio_is_the_median_of_the_rounds() -> None:
-    row = compare("x", "images/s", [6.0, 8.0, 10.0], [2.0, 4.0, 2.0], target=3, rate_of=16)
+    row = compare(
+        "x", "images/s", reference=[6.0, 8.0, 10.0], ours=[2.0, 4.0, 2.0], target=3, rate_of=16
+    )
     assert (row.ratio, row.low, row.high, row.rounds) == (3.0, 2.0, 5.0, 3)
     assert (row.reference, row.ours) == (2.0, 8.0)
     assert row.met is True
-    slow = compare("x", "s", [6.0, 8.0], [2.0, 4.0], target=2.6)
+    slow = compare("x", "s", reference=[6.0, 8.0], ours=[2.0, 4.0], target=2.6)
     assert (slow.reference, slow.ours, slow.ratio, slow.met) == (7.0, 3.0, 2.5, False)
     assert explained(slow, lambda: "why", quick=False).details == "why"
     assert explained(row, lambda: "why", quick=False).details == ""
@@ -105,7 +107,7 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
 
 
 def test_the_document_tells_what_was_not_met() -> None:
-    met = compare("fast", "s", [2.0], [1.0], target=2, note="so close")
+    met = compare("fast", "s", reference=[2.0], ours=[1.0], target=2, note="so close")
     slow = Row(
         what="slow",
         unit="s",

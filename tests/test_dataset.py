@@ -26,7 +26,7 @@ TRAIN = train_transform(40, 32, ("bilinear", "bicubic"), blur=BLUR, jpeg=JPEG, f
 
 
 def train_images(root: pathlib.Path, seed: int = 0) -> TrainImages:
-    return TrainImages(find_samples(str(root / "train")), TRAIN, seed)
+    return TrainImages(find_samples(str(root / "train")), TRAIN, seed=seed)
 
 
 def all_batches(dataset: TrainImages, workers: int, epoch: int = 3) -> list[torch.Tensor]:
@@ -71,7 +71,7 @@ def test_pixels_depend_on_seed_epoch_and_index(toy: pathlib.Path) -> None:
 def test_two_copies_of_an_image_get_their_own_draws(toy: pathlib.Path) -> None:
     found = find_samples(str(toy / "train"))
     copies = Samples(found.root, found.paths[[0] * 12], found.labels[[0] * 12])
-    dataset = TrainImages(copies, TRAIN, 0)
+    dataset = TrainImages(copies, TRAIN, seed=0)
     assert len({dataset[0, i][0].numpy().tobytes() for i in range(12)}) > 6
 
 
@@ -79,7 +79,7 @@ def test_the_images_of_a_pair_get_the_same_draws(toy: pathlib.Path) -> None:
     found = find_samples(str(toy / "train"))
     copies = Samples(found.root, found.paths[[0] * 12], found.labels[[0] * 12])
     pairs = np.arange(12).reshape(6, 2)
-    dataset = TrainImages(copies, TRAIN, 0, pairs)
+    dataset = TrainImages(copies, TRAIN, seed=0, pairs=pairs)
     for first, second in pairs:
         assert torch.equal(dataset[2, first][0], dataset[2, second][0])
     assert len({dataset[2, first][0].numpy().tobytes() for first, _ in pairs}) > 3

@@ -190,7 +190,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
         open_image(str(path), 1199)
     samples = Samples(str(tmp_path), np.array([b"a.png"]), np.zeros(1, np.uint8))
     assert isinstance(EvalImages(samples, [[]], max_pixels=1199)[0, 0, 1], UnreadableImage)
-    assert isinstance(TrainImages(samples, [], 0, max_pixels=1199)[0, 0], UnreadableImage)
+    assert isinstance(TrainImages(samples, [], seed=0, max_pixels=1199)[0, 0], UnreadableImage)
     assert not isinstance(EvalImages(samples, [[]], max_pixels=1200)[0, 0, 1], UnreadableImage)
 
 

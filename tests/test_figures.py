@@ -261,7 +261,9 @@ def test_a_level_without_an_interval_or_ap_is_drawn_without(tmp_path: pathlib.Pa
     lines = robustness_panels(rows, "blur").axes[0].lines
     curve = next(x for x in lines if x.get_marker() == "o")
     assert np.isnan(curve.get_ydata()).tolist() == [False, True, False]
-    save_drawing(str(tmp_path), "figure", "title", lambda: robustness_panels(rows, "blur"))
+    save_drawing(
+        str(tmp_path), "figure", title="title", draw=lambda: robustness_panels(rows, "blur")
+    )
 
 
 def test_names_are_shown_as_they_are(tmp_path: pathlib.Path) -> None:
@@ -277,7 +279,7 @@ def test_names_are_shown_as_they_are(tmp_path: pathlib.Path) -> None:
         lambda: robustness_panels(levels, "jpeg"),
     ]
     for number, draw in enumerate(drawings):
-        save_drawing(str(tmp_path), "figure", "title", draw)
+        save_drawing(str(tmp_path), "figure", title="title", draw=draw)
         with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text
             written = rendered(draw(), "svg").decode()
         shown = [*names[:2], "bad\ufffdbyte", names[3], "line\ufffdbreak"]

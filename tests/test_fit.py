@@ -53,19 +53,19 @@ def test_batch_norm_learns_from_one_value_a_channel_no_more_here_than_there(
     else:
         assert not fails
     if not fails:
-        check_fit("resnet18", side, images)
+        check_fit("resnet18", side, train_on=images)
         return
     with pytest.raises(UsageError) as error:
-        check_fit("resnet18", side, images)
+        check_fit("resnet18", side, train_on=images)
     for word in ("--batch_size", "--accumulate", "--cropSize 32", "--arch resnet18"):
         assert word in str(error.value)
 
 
 def test_a_frozen_backbone_and_networks_without_batch_norm_learn_from_one_image() -> None:
-    check_fit("resnet18", 32, 1, "backbone")
-    check_fit("convnext_tiny", 32, 1)
+    check_fit("resnet18", 32, train_on=1, fixed_part="backbone")
+    check_fit("convnext_tiny", 32, train_on=1)
     with pytest.raises(UsageError, match="--batch_size"):
-        check_fit("resnet18", 32, 1, "stages:1")
+        check_fit("resnet18", 32, train_on=1, fixed_part="stages:1")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_new_and_old_images_together_make_the_batch(
     unit = world_size * (2 if paired else 1)
     assert all(share % unit == 0 for share in shares)
     assert abs(shares[1] - 64 * fraction) <= unit / 2
-    assert len(epoch_order(pools, False, 0, 0)) == 64 * steps_per_epoch(pools)
+    assert len(epoch_order(pools, balanced=False, seed=0, epoch=0)) == 64 * steps_per_epoch(pools)
 
 
 @pytest.mark.parametrize(

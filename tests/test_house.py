@@ -1,4 +1,4 @@
-"""The rules of the house: which folder may import which, and what no file may do."""
+"""The rules of the house: which folder may import which, and what no file or function may do."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ MAY_IMPORT = {
 OURS = {*MAY_IMPORT, "train", "eval", "predict", "tests"}
 FILES = [p for folder in MAY_IMPORT for p in sorted((ROOT / folder).rglob("*.py"))]
 SCRIPTS = [ROOT / name for name in ("train.py", "eval.py", "predict.py")]
+MAY_TAKE_MORE = {  # than three by position: argparse calls these in its own way
+    ("options/parse.py", "__call__"): "overrides argparse.Action",
+    ("options/parse.py", "add_usage"): "overrides argparse.HelpFormatter",
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def imported(path: pathlib.Path) -> set[str]:
@@ -57,6 +63,24 @@ def test_files_are_short_and_without_the_habits_ruled_out(path: pathlib.Path) ->
     assert text.count("torch.load(") == text.count("weights_only=True)") - text.count(
         "check_hash=True, weights_only=True)"
     )
+
+
+def by_position(function: Function) -> list[str]:
+    """The parameters that a call may give by position."""
+    given = [its.arg for its in (*function.args.posonlyargs, *function.args.args)]
+    return given[1:] if given[:1] in (["self"], ["cls"]) else given
+
+
+@pytest.mark.parametrize("path", FILES + SCRIPTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_more_than_three_parameters_are_taken_by_keyword(path: pathlib.Path) -> None:
+    file = str(path.relative_to(ROOT))
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, Function):
+            name = getattr(node, "name", "lambda")
+            if len(by_position(node)) > 3 and (file, name) not in MAY_TAKE_MORE:
+                found.append(f"{file}:{node.lineno} {name}({', '.join(by_position(node))})")
+    assert not found, "put a bare * after the first, second or third parameter"
 
 
 def test_image_files_are_opened_in_one_place() -> None:

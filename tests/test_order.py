@@ -28,13 +28,15 @@ NEW = make_pools(LABELS, 100, None, batch_size=10, replay_fraction=0.5, world_si
 def test_an_epoch_holds_every_image_once_in_a_new_order() -> None:
     first = epoch_order(NEW, balanced=False, seed=0, epoch=0)
     assert sorted(first) == list(range(100))
-    assert (first != epoch_order(NEW, False, 0, 1)).any()
-    assert (first != epoch_order(NEW, False, 1, 0)).any()
-    np.testing.assert_array_equal(first, epoch_order(NEW, False, 0, 0))
+    assert (first != epoch_order(NEW, balanced=False, seed=0, epoch=1)).any()
+    assert (first != epoch_order(NEW, balanced=False, seed=1, epoch=0)).any()
+    np.testing.assert_array_equal(first, epoch_order(NEW, balanced=False, seed=0, epoch=0))
 
 
 def test_balancing_draws_both_labels_equally_often() -> None:
-    drawn = np.concatenate([epoch_order(NEW, True, 0, epoch) for epoch in range(50)])
+    drawn = np.concatenate(
+        [epoch_order(NEW, balanced=True, seed=0, epoch=epoch) for epoch in range(50)]
+    )
     assert len(drawn) == 5000
     assert abs(LABELS[drawn].mean() - 0.5) < 4 * 0.5 / np.sqrt(5000)
     assert set(drawn) == set(range(100))
@@ -48,7 +50,7 @@ def test_pairs_stay_together(tmp_path: pathlib.Path) -> None:
     pools = make_pools(
         samples.labels, 6, find_pairs(samples), batch_size=6, replay_fraction=0.5, world_size=1
     )
-    order = epoch_order(pools, False, seed=0, epoch=0)
+    order = epoch_order(pools, balanced=False, seed=0, epoch=0)
     assert sorted(order) == list(range(6))
     for real, fake in order.reshape(-1, 2):
         assert samples.relative(real).replace("0_real", "1_fake") == samples.relative(fake)
@@ -59,7 +61,7 @@ def test_pairs_stay_together(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_processes_share_each_batch_evenly_and_without_overlap(world_size: int) -> None:
-    order = epoch_order(NEW, False, 0, 7)
+    order = epoch_order(NEW, balanced=False, seed=0, epoch=7)
     parts = [list(EpochBatches(order, 7, 12, 0, 8, rank, world_size)) for rank in range(world_size)]
     for number in range(8):
         assert {len(part[number]) for part in parts} == {12 // world_size}
@@ -78,14 +80,14 @@ def test_no_process_gets_one_label_only_of_pairs() -> None:
         replay_fraction=0.5,
         world_size=2,
     )
-    order = epoch_order(pools, False, 0, 0)
+    order = epoch_order(pools, balanced=False, seed=0, epoch=0)
     for rank in (0, 1):
         for keys in EpochBatches(order, 0, 8, 0, 2, rank, 2):
             assert [index % 2 for _, index in keys] == [0, 1, 0, 1]
 
 
 def test_an_epoch_can_be_taken_up_in_its_middle() -> None:
-    order = epoch_order(NEW, False, 0, 0)
+    order = epoch_order(NEW, balanced=False, seed=0, epoch=0)
     whole = list(EpochBatches(order, 0, 12, 0, 8, 0, 1))
     rest = EpochBatches(order, 0, 12, 5, 8, 0, 1)
     assert list(rest) == whole[5:]
@@ -98,7 +100,7 @@ def test_the_incomplete_batch_is_left_out(images: int, steps: int) -> None:
         np.zeros(images, np.uint8), images, None, batch_size=12, replay_fraction=0.5, world_size=1
     )
     assert (steps_per_epoch(pools), pools[0].per_batch) == (steps, 12)
-    assert len(epoch_order(pools, False, 0, 0)) == steps * 12
+    assert len(epoch_order(pools, balanced=False, seed=0, epoch=0)) == steps * 12
 
 
 def replayed(num_new: int, num_old: int, pairs: Order | None, *rest: Any) -> list[Pool]:  # noqa: ANN401
@@ -116,7 +118,7 @@ def test_every_batch_holds_its_share_of_old_images(
     """New images come once each; old ones as often as the others, give or take one."""
     pairs = np.arange(40 + num_old).reshape(-1, 2) if paired else None
     pools = replayed(40, num_old, pairs, 16, fraction, 2)
-    order = epoch_order(pools, False, 0, 3)
+    order = epoch_order(pools, balanced=False, seed=0, epoch=3)
     steps = steps_per_epoch(pools)
     old = int(16 * fraction)
     assert steps == 40 // (16 - old)
@@ -128,7 +130,7 @@ def test_every_batch_holds_its_share_of_old_images(
     assert len(set(new)) == len(new) == steps * (16 - old)
     counts = np.bincount(order[order >= 40] - 40, minlength=num_old)
     assert counts.max() - counts.min() <= 1
-    assert (order != epoch_order(pools, False, 0, 4)).any()
+    assert (order != epoch_order(pools, balanced=False, seed=0, epoch=4)).any()
 
 
 @pytest.mark.parametrize(

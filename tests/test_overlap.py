@@ -102,9 +102,9 @@ def test_a_split_that_is_both_is_refused(splits: pathlib.Path) -> None:
 
 
 def test_replayed_images_are_others(splits: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    new = training_images(str(splits), SPLITS)
+    new = dict(zip(SPLITS, training_images(str(splits), SPLITS), strict=True))
     with pytest.raises(UsageError, match=r"--replay_root .*train.png is among the images of"):
-        replayed_images(str(splits), SPLITS, *new)
+        replayed_images(str(splits), SPLITS, **new)
     argv = ["--dataroot", str(splits), "--replay_root", str(splits), "--dry_run", *TOY_OPTIONS]
     with pytest.raises(UsageError, match="--replay_root"):
         train.main(parse(TrainOptions, argv))
@@ -112,10 +112,10 @@ def test_replayed_images_are_others(splits: pathlib.Path, tmp_path: pathlib.Path
     for split in SPLITS:
         touch(old, f"{split}/0_real/{split}.png", f"{split}/1_fake/{split}.png")
     (old / "train/0_real/more").symlink_to(splits / "train/cat/0_real")  # shared photographs
-    assert len(replayed_images(str(old), SPLITS, *new).labels) == 3
+    assert len(replayed_images(str(old), SPLITS, **new).labels) == 3
     (old / "train/1_fake/more").symlink_to(splits / "val/cat/1_fake")
     with pytest.raises(UsageError, match=r"val.png is among the images"):
-        replayed_images(str(old), SPLITS, *new)
+        replayed_images(str(old), SPLITS, **new)
 
 
 @pytest.mark.parametrize(

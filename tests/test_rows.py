@@ -66,7 +66,9 @@ def test_an_undefined_figure_is_outside_the_mean() -> None:
 def test_intervals_are_those_of_the_bootstrap_and_the_mean_has_its_own() -> None:
     sets = {"progan": random_scores(1), "crn": random_scores(2)}
     rows = evaluation_of(sets).rows()
-    drawn = [bootstrap(s.labels, s.logits, 100, seed_of(name)) for name, s in sets.items()]
+    drawn = [
+        bootstrap(s.labels, s.logits, resamples=100, seed=seed_of(name)) for name, s in sets.items()
+    ]
     for figure in FIGURES:
         for row, own in zip(rows, drawn, strict=False):
             assert (row[f"{figure}_low"], row[f"{figure}_high"]) == interval(own[figure])
@@ -112,7 +114,9 @@ def test_a_difference_has_the_interval_of_resamples_drawn_together() -> None:
         assert difference.value == pytest.approx(aps[0] - aps[1])
         drawn = []
         for scores in (sets[name], other[name]):
-            drawn.append(bootstrap(scores.labels, scores.logits, 100, seed_of(name))["ap"])
+            drawn.append(
+                bootstrap(scores.labels, scores.logits, resamples=100, seed=seed_of(name))["ap"]
+            )
         expected = np.quantile(drawn[0] - drawn[1], (0.025, 0.975))
         assert (difference.low, difference.high) == pytest.approx(tuple(expected))
     assert lines[-1].difference == lines[0].difference  # progan alone is of the eleven

@@ -105,7 +105,7 @@ def peak(plane: npt.NDArray[np.float64], y: int, x: int) -> float:
 
 @pytest.mark.parametrize("name", ["progan", "moved"])
 def test_a_trace_shows_in_each_kind_as_its_phase_allows(testsets: pathlib.Path, name: str) -> None:
-    groups, _ = choose_images(str(testsets), (), 1000, 0)
+    groups, _ = choose_images(str(testsets), (), most=1000, seed=0)
     sums = sum_groups(groups, SIZE, 0)
     real, fake = (mean_spectra(sums[name, label]) for label in (0, 1))
     middle, quarter = SIZE // 2, SIZE // 4  # a period of 4 pixels is a quarter of the size away
@@ -118,7 +118,7 @@ def test_a_trace_shows_in_each_kind_as_its_phase_allows(testsets: pathlib.Path, 
 
 
 def test_processes_change_nothing(testsets: pathlib.Path) -> None:
-    groups, _ = choose_images(str(testsets), (), 1000, 0)
+    groups, _ = choose_images(str(testsets), (), most=1000, seed=0)
     alone, shared = (sum_groups(groups, SIZE, processes) for processes in (0, 2))
     assert list(alone) == list(shared) == list(groups)
     for group in groups:
@@ -145,17 +145,18 @@ def test_a_plain_image_has_no_infinite_logarithm(tmp_path: pathlib.Path) -> None
 
 
 def test_of_many_images_a_seeded_choice_is_taken(testsets: pathlib.Path) -> None:
-    groups, available = choose_images(str(testsets), ("moved",), 50, 7)
+    groups, available = choose_images(str(testsets), ("moved",), most=50, seed=7)
     assert available == {("moved", 0): 64, ("moved", 1): 64}
     assert [len(set(paths)) for paths in groups.values()] == [50, 50]
     assert all("0_real" in path for path in groups["moved", 0])
-    assert choose_images(str(testsets), ("moved",), 50, 7)[0] == groups
-    assert choose_images(str(testsets), ("moved",), 50, 8)[0] != groups
-    assert [len(paths) for paths in choose_images(str(testsets), (), 64, 7)[0].values()] == [64] * 4
+    assert choose_images(str(testsets), ("moved",), most=50, seed=7)[0] == groups
+    assert choose_images(str(testsets), ("moved",), most=50, seed=8)[0] != groups
+    groups, _ = choose_images(str(testsets), (), most=64, seed=7)
+    assert [len(paths) for paths in groups.values()] == [64] * 4
 
 
 def test_test_sets_come_in_the_papers_order(testsets: pathlib.Path) -> None:
-    assert [name for name, _ in choose_images(str(testsets), (), 9, 0)[0]] == [
+    assert [name for name, _ in choose_images(str(testsets), (), most=9, seed=0)[0]] == [
         *("progan", "progan", "moved", "moved")
     ]
 
@@ -165,7 +166,7 @@ def test_a_size_that_no_image_has_names_the_largest_that_fits(tmp_path: pathlib.
     save(tmp_path / "a/1_fake/1.png", noise(1, 40, 90))
     save(tmp_path / "b/0_real/1.png", noise(1, 45, 45))
     save(tmp_path / "c/0_real/1.png", noise(1, 99, 99))
-    groups, _ = choose_images(str(tmp_path), (), 9, 0)
+    groups, _ = choose_images(str(tmp_path), (), most=9, seed=0)
     check_size(groups, 45)
     with pytest.raises(UsageError, match=r"^--size 46 .* of b; .* fits is 45$"):
         check_size(groups, 46)
@@ -251,7 +252,7 @@ def test_wrong_usage_is_one_line(tmp_path: pathlib.Path) -> None:
 
 
 def test_sums_of_two_halves_are_the_sum_of_all(testsets: pathlib.Path) -> None:
-    groups, _ = choose_images(str(testsets), ("moved",), 1000, 0)
+    groups, _ = choose_images(str(testsets), ("moved",), most=1000, seed=0)
     whole: Sums = sum_spectra(groups["moved", 1], SIZE)
     parts = sum_groups(groups, SIZE, 0)["moved", 1]
     off = 1e-9 * abs(whole.spectrum).max()

@@ -33,7 +33,7 @@ def test_parts_of_a_batch_add_up_to_the_same_step(
     toy: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, parts: int
 ) -> None:
     monkeypatch.setattr(train, "create_network", lambda *_: plain_network())
-    monkeypatch.setattr(train, "check_fit", lambda *_: None)  # of resnet18
+    monkeypatch.setattr(train, "check_fit", lambda *_, **__: None)  # of resnet18
     options = ("--niter", 2, "--optim", "sgd", "--lr", 0.1)
     whole = load(run_training(toy, tmp_path, "--name", "whole", *options))
     split = load(run_training(toy, tmp_path, "--name", "split", *options, "--accumulate", parts))

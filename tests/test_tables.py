@@ -146,7 +146,7 @@ def test_degraded_images_are_measured_at_each_level_and_read_again(tmp_path: pat
     levels = {"blur": (0.0, 2.5), "jpeg": (90,), "rescale": (1.0,)}
     plain, blurred, jpeg = (random_scores(seed) for seed in range(3))
     scores = {"plain": plain, "blur_2.5": blurred, "jpeg_90": jpeg}
-    results = measure_degraded("crn", levels, scores, 100)
+    results = measure_degraded("crn", levels=levels, scores=scores, resamples=100)
     assert [(its.degradation, its.level) for its in results] == [
         ("blur", "0"),
         ("blur", "2.5"),
@@ -156,9 +156,13 @@ def test_degraded_images_are_measured_at_each_level_and_read_again(tmp_path: pat
     own = make_model({"crn": plain}).measured["crn"].metrics
     for metric in ("ap", "accuracy"):
         assert results[0].metrics[metric] == results[3].metrics[metric] == own[metric]
-    low, high = interval(bootstrap(jpeg.labels, jpeg.logits, 100, seed_of("crn"))["ap"])
+    low, high = interval(
+        bootstrap(jpeg.labels, jpeg.logits, resamples=100, seed=seed_of("crn"))["ap"]
+    )
     assert results[2].metrics["ap"][1:] == (low, high)
-    results += measure_degraded("own", {"blur": (0.0,)}, {"plain": random_scores(1, (1, 1))}, 0)
+    results += measure_degraded(
+        "own", levels={"blur": (0.0,)}, scores={"plain": random_scores(1, (1, 1))}, resamples=0
+    )
     path = str(tmp_path / "robustness.csv")
     write_csv(path, [degraded_row(its) for its in results])
     for its, read in zip(results, read_degraded(path), strict=True):

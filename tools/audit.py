@@ -41,12 +41,14 @@ def read_files(samples: Samples, processes: int, title: str) -> Files:
     """
     paths = [samples.path(index) for index in range(len(samples.labels))]
     with ThreadPoolExecutor(processes) as pool:
-        read = _attempt(pool, read_cues, paths, f"{title}: headers", "header")
+        read = _attempt(pool, read_cues, paths, title=f"{title}: headers", unit="header")
         # only files of one length can be copies of each other
         lengths = [None if isinstance(cues, UnreadableImage) else cues["bytes"] for cues in read]
         count = Counter(lengths)
         alike = [i for i, length in enumerate(lengths) if length and count[length] > 1]
-        hashes = _attempt(pool, _content, [paths[i] for i in alike], f"{title}: copies", "file")
+        hashes = _attempt(
+            pool, _content, [paths[i] for i in alike], title=f"{title}: copies", unit="file"
+        )
     content: dict[int, Any] = dict(zip(alike, hashes, strict=True))
     failed = [r for r in (*read, *hashes) if isinstance(r, UnreadableImage)]
     bad = {error.path for error in failed}
@@ -62,7 +64,7 @@ def read_files(samples: Samples, processes: int, title: str) -> Files:
     )
 
 
-def audit_set(name: str, samples: Samples, most: int, seed: int, processes: int) -> Audited:
+def audit_set(name: str, samples: Samples, *, most: int, seed: int, processes: int) -> Audited:
     """Read a set's files and measure how far each cue tells their labels."""
     files = read_files(subsample(samples, most, seed, per_label=True), processes, name)
     labels = files.labels
@@ -73,7 +75,7 @@ def audit_set(name: str, samples: Samples, most: int, seed: int, processes: int)
     elif not number_of_folds(labels):
         problem = f"has fewer than {FEWEST} different images of a label"
     else:
-        told = measure_cues(files.columns, labels, make_folds(files.names, labels, seed), seed)
+        told = measure_cues(files.columns, labels, make_folds(files.names, labels, seed), seed=seed)
     described = {cue: describe(cue, files.columns[cue], labels) for cue in CUES} if told else {}
     return Audited(
         name, counts, available, files.num_copies, files.unreadable, problem, told, described
@@ -94,7 +96,9 @@ def main() -> int:
     name = os.path.basename(os.path.abspath(dataroot or options.fake[0]))
     out = options.out or os.path.join("results", f"audit-{name}")
     audited = [
-        audit_set(key, sets[key], options.max_images, options.seed, options.processes)
+        audit_set(
+            key, sets[key], most=options.max_images, seed=options.seed, processes=options.processes
+        )
         for key in sorted(sets, key=_place)
     ]
     about = {
@@ -127,6 +131,7 @@ def _attempt(
     pool: ThreadPoolExecutor,
     function: Callable[[str], Any],
     paths: Iterable[str],
+    *,
     title: str,
     unit: str,
 ) -> list[Any]:

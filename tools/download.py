@@ -53,18 +53,20 @@ def get_split(name: str, options: DownloadOptions) -> None:
         wanted = tuple(split.archives[number - 1] for number in sorted(set(options.parts)))
     lacking = [a for a in split.archives if a not in wanted and not find(a, folder)]
     if lacking:
-        get_archives(split, wanted, folder, target)
+        get_archives(split, wanted, folder=folder, target=target)
         print(
             f"{folder}: nothing is unpacked before all {len(split.archives)} volumes are there;"
             f" still to fetch: {', '.join(lacking)}"
         )
         return
-    paths = get_archives(split, split.archives, folder, target)
-    unpack_split(split, paths, target, set(ORDER) if name == "testset" else class_names())
+    paths = get_archives(split, split.archives, folder=folder, target=target)
+    unpack_split(
+        split, paths, target=target, known=set(ORDER) if name == "testset" else class_names()
+    )
     tidy_up(paths, folder, options.delete_archives)
 
 
-def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str) -> list[str]:
+def get_archives(split: Split, wanted: tuple[str, ...], *, folder: str, target: str) -> list[str]:
     """Fetch the archives `wanted` into `folder`, where they are not on this machine; check all.
 
     Returns their paths. Raises UsageError where the disk has no room for them and their contents.
@@ -99,7 +101,7 @@ def get_archives(split: Split, wanted: tuple[str, ...], folder: str, target: str
     return paths
 
 
-def unpack_split(split: Split, paths: list[str], target: str, known: set[str]) -> None:
+def unpack_split(split: Split, paths: list[str], *, target: str, known: set[str]) -> None:
     """Unpack and say what there is; `known` folders are missed where the archive lacks them."""
     from tools.released.archives import unpack  # noqa: PLC0415 - --help should not wait for py7zr
 

@@ -128,7 +128,9 @@ def sum_groups(
     total = sum(map(len, groups.values()))
     with tqdm(total=total, desc="spectra", unit="image", leave=False) as bar:
         task = functools.partial(sum_spectra, size=size)
-        results = parallel_map(task, [chunk for _, chunk in chunks], processes, "--num_threads")
+        results = parallel_map(
+            task, [chunk for _, chunk in chunks], processes=processes, flag="--num_threads"
+        )
         for (group, chunk), sums in zip(chunks, results, strict=True):
             totals[group] = added(totals[group], sums) if group in totals else sums
             bar.update(len(chunk))
@@ -136,7 +138,7 @@ def sum_groups(
 
 
 def choose_images(
-    root: str, testsets: Sequence[str], most: int, seed: int
+    root: str, testsets: Sequence[str], *, most: int, seed: int
 ) -> tuple[dict[Group, list[str]], dict[Group, int]]:
     """Up to `most` image files of each label of each test set, in the paper's order, and of how
     many these are. Raises UsageError as `find_testsets` does.
@@ -172,7 +174,7 @@ def main() -> int:
     """Draw as the command line says; return 1 where an image could not be read."""
     options = parse(SpectraOptions)
     groups, available = choose_images(
-        options.dataroot, options.testsets, options.max_images, options.seed
+        options.dataroot, options.testsets, most=options.max_images, seed=options.seed
     )
     check_size(groups, options.size)
     sums = sum_groups(groups, options.size, options.num_threads)
@@ -181,16 +183,27 @@ def main() -> int:
     spectra = {name: [averages[name, label] for label in range(len(LABEL_NAMES))] for name in names}
     folder, file = os.path.split(options.out)
     save_drawing(
-        folder, os.path.splitext(file)[0], "Average spectra", lambda: spectra_figure(spectra)
+        folder,
+        os.path.splitext(file)[0],
+        title="Average spectra",
+        draw=lambda: spectra_figure(spectra),
     )
     for group, paths in groups.items():
-        print(_told(group, len(paths), available[group], sums.get(group), options.size))
+        print(
+            _summary(
+                group,
+                chosen=len(paths),
+                available=available[group],
+                sums=sums.get(group),
+                size=options.size,
+            )
+        )
     print(one_line(options.out))
     unreadable = [message for group in sums.values() for message in group.unreadable]
     return report_unreadable(unreadable, options.skip_unreadable)
 
 
-def _told(group: Group, chosen: int, available: int, sums: Sums | None, size: int) -> str:
+def _summary(group: Group, *, chosen: int, available: int, sums: Sums | None, size: int) -> str:
     name, label = group
     text = f"{one_line(name)}: {sums.used if sums else 0} {LABEL_NAMES[label]} images"
     if chosen < available:

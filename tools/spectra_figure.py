@@ -44,13 +44,14 @@ def spectra_figure(spectra: Mapping[str, Sequence[Sequence[Plane] | None]]) -> F
         band, kind = divmod(number, len(KINDS))
         part.suptitle(textwrap.fill(KINDS[kind], int(11 * width)), weight="bold")
         shown = names[band * columns : (band + 1) * columns]
-        _draw_pairs(part, kind, {name: spectra[name] for name in shown}, columns)
+        _draw_pairs(part, kind, spectra={name: spectra[name] for name in shown}, columns=columns)
     return figure
 
 
 def _draw_pairs(
     part: SubFigure,
     kind: int,
+    *,
     spectra: Mapping[str, Sequence[Sequence[Plane] | None]],
     columns: int,
 ) -> None:

@@ -55,7 +55,7 @@ def check(
         seen = look_at_all(inventory, processes, max_pixels)
         findings += _by_content(inventory, seen) + duplicates(inventory, seen)
         contents = _contents(inventory, seen)
-    rows = _rows(inventory, published, findings, quick)
+    rows = _rows(inventory, published, findings, quick=quick)
     return Report(root, note or "", quick, inventory.images(), rows, findings, contents)
 
 
@@ -63,6 +63,7 @@ def _compare(
     inventory: Inventory,
     published: dict[str, counts.Counts],
     wanted: tuple[str, ...],
+    *,
     is_other: bool,
 ) -> list[Finding]:
     findings = [] if is_other else counts.absent(inventory, published, wanted)
@@ -73,7 +74,7 @@ def _compare(
         # train and val of any data set are called so: the paper's has at least one of its classes
         is_papers = name not in ("train", "val") or counts.has_one_of(found, classes)
         if bare in published and is_papers:
-            findings += counts.compare(name, at, found, published[bare])
+            findings += counts.compare(name, at, found=found, expected=published[bare])
         elif name == "train" and not is_other and is_papers:
             findings += counts.compare_train(at, found, classes)
             detail = f"only its classes: the exact number of images is not known ({figure})"
@@ -159,7 +160,11 @@ def _order(name: str) -> tuple[int, tuple[int, str]]:
 
 
 def _rows(
-    inventory: Inventory, published: dict[str, counts.Counts], findings: list[Finding], quick: bool
+    inventory: Inventory,
+    published: dict[str, counts.Counts],
+    findings: list[Finding],
+    *,
+    quick: bool,
 ) -> list[Row]:
     faults: dict[str, Counter[str]] = {}
     for finding in findings:

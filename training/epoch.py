@@ -27,6 +27,7 @@ from util.errors import WorkError
 def note_unreadable(
     progress: Progress,
     found: Sequence[UnreadableImage],
+    *,
     most: float,
     num_images: int,
     instead: str = "another image of its label stands in for it",

@@ -23,7 +23,7 @@ def describe_labels(labels: Any) -> str:  # noqa: ANN401
 
 
 def made_from(
-    options: TrainOptions, init: str, train: Samples, val: Samples, device: torch.device
+    options: TrainOptions, *, init: str, train: Samples, val: Samples, device: torch.device
 ) -> dict[str, Any]:
     """Return, in plain values, everything that determines a run's bits.
 

@@ -150,7 +150,7 @@ def refuse_changes(
 
 
 def write_about(
-    folder: str, options: dict[str, Any], data: dict[str, str], continues: bool
+    folder: str, options: dict[str, Any], *, data: dict[str, str], continues: bool
 ) -> None:
     """Write options.json and run.json.
 

@@ -69,7 +69,7 @@ def build_datasets(
         train_samples = subsample(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
     if options.replay_root:
-        old = replayed_images(options.replay_root, splits, train_samples, val_samples)
+        old = replayed_images(options.replay_root, splits, train=train_samples, val=val_samples)
         train_samples = concat(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
     pools = make_pools(
@@ -81,8 +81,11 @@ def build_datasets(
         world_size=world_size,
     )
     most = options.max_pixels
-    train_set = TrainImages(train_samples, train_steps, options.seed, pairs, most)
-    return train_set, EvalImages(val_samples, [val_steps], options.seed, most), pools
+    train_set = TrainImages(
+        train_samples, train_steps, seed=options.seed, pairs=pairs, max_pixels=most
+    )
+    val_set = EvalImages(val_samples, [val_steps], seed=options.seed, max_pixels=most)
+    return train_set, val_set, pools
 
 
 def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:

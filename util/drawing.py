@@ -35,7 +35,7 @@ class Drawing(NamedTuple):
     dark: bytes  # PNG
 
 
-def save_drawing(folder: str, name: str, title: str, draw: Callable[[], Figure]) -> Drawing:
+def save_drawing(folder: str, name: str, *, title: str, draw: Callable[[], Figure]) -> Drawing:
     """Write `<folder>/<name>.png` and `.pdf`; call `draw` a second time for the dark version."""
     with matplotlib.rc_context(STYLE):
         figure = draw()

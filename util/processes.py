@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def parallel_map(
-    function: Callable[[Task], Result], tasks: Sequence[Task], processes: int, flag: str
+    function: Callable[[Task], Result], tasks: Sequence[Task], *, processes: int, flag: str
 ) -> Iterator[Result]:
     """Yield the results in the order of the tasks; with 0 processes, compute them in this one.
 

@@ -61,12 +61,14 @@ def make_folds(names: Sequence[str], labels: Labels, seed: int) -> Folds:
 
 
 def measure_cues(
-    columns: Mapping[str, Sequence[Value]], labels: Labels, folds: Folds, seed: int
+    columns: Mapping[str, Sequence[Value]], labels: Labels, folds: Folds, *, seed: int
 ) -> dict[str, Separability]:
     """AP and AUROC of each cue alone, and of ALL together."""
     coded = {name: _as_numbers(values) for name, values in columns.items()}
     found = {
-        name: tell(column[:, np.newaxis], labels, folds, _tree if CUES[name].is_number else _rates)
+        name: tell(
+            column[:, np.newaxis], labels, folds, learn=_tree if CUES[name].is_number else _rates
+        )
         for name, column in coded.items()
     }
     together = np.stack([column for name, column in coded.items() if name != "size"], axis=1)
@@ -81,10 +83,10 @@ def measure_cues(
         )
         return np.asarray(model.fit(known, their_labels).decision_function(new))
 
-    return found | {ALL: tell(together, labels, folds, boosted)}
+    return found | {ALL: tell(together, labels, folds, learn=boosted)}
 
 
-def tell(columns: Numbers, labels: Labels, folds: Folds, learn: Learn) -> Separability:
+def tell(columns: Numbers, labels: Labels, folds: Folds, *, learn: Learn) -> Separability:
     """AP and AUROC of scores that `learn` gives each fold after seeing the others.
 
     Scores are compared as ranks within their fold, since each fold has another model: put together

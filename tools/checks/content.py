@@ -91,7 +91,7 @@ def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXE
     chunks = list(chunks_of(inventory))
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
     task = functools.partial(look, max_pixels=max_pixels)
-    results = parallel_map(task, chunks, processes, "--processes")
+    results = parallel_map(task, chunks, processes=processes, flag="--processes")
     with tqdm(total=inventory.images(), desc="checking", unit="image", leave=False) as bar:
         for chunk, seen in zip(chunks, results, strict=True):
             total = totals[chunk.group]

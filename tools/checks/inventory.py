@@ -58,9 +58,9 @@ def take_inventory(root: str, known: Collection[str], wanted: Sequence[str] = ()
         sets = {name: at for name, at in sets.items() if name.removeprefix("test/") in wanted}
     inventory = Inventory(root, sets, [], [], [], [])
     for name, at in sets.items():
-        _list(inventory, name, at)
+        _list(inventory, name=name, at=at)
     if not wanted and "" not in sets.values():
-        _list(inventory, "", "", tuple(sets.values()))  # what lies beside the sets
+        _list(inventory, name="", at="", others=tuple(sets.values()))  # what lies beside the sets
     inventory.groups.sort(key=lambda group: group.prefix)
     if not inventory.groups:
         raise UsageError(
@@ -91,7 +91,7 @@ def inventory_of(sets: Mapping[str, Samples]) -> Inventory:
     return inventory
 
 
-def _list(inventory: Inventory, name: str, at: str, others: tuple[str, ...] = ()) -> None:
+def _list(inventory: Inventory, *, name: str, at: str, others: tuple[str, ...] = ()) -> None:
     """Add the files below the folder `at` of the set `name`, but for those in `others`."""
     listing = list_files(inventory.root, (at,), others)
     if name:

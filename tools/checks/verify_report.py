@@ -100,7 +100,11 @@ def as_markdown(report: Report, complete: str) -> str:
     )
     for title, kinds in (("Faults", FAULTS), ("Observations", OBSERVATIONS)):
         parts.append(f"## {title}")
-        found = [part for kind in kinds for part in _list(report, kind, kinds[kind], complete)]
+        found = [
+            part
+            for kind in kinds
+            for part in _list(report, kind, title=kinds[kind], complete=complete)
+        ]
         parts += found or ["None."]
     if report.contents:
         parts.append("## Contents")
@@ -111,7 +115,7 @@ def as_markdown(report: Report, complete: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _list(report: Report, kind: str, title: str, complete: str) -> list[str]:
+def _list(report: Report, kind: str, *, title: str, complete: str) -> list[str]:
     found = report.of(kind)
     if not found:
         return []

@@ -52,7 +52,7 @@ def unpack(volumes: Sequence[str], target: str, known: Collection[str]) -> Unpac
             missing = _missing(members, target)
             needed = sum((m.size // CLUSTER + 1) * CLUSTER for m in missing)
             require_space(target, needed, f"unpacking {os.path.basename(volumes[0])}")
-            _write(archive, missing, target, sum(m.size for m in members))
+            _write(archive, missing, target=target, total=sum(m.size for m in members))
     except DAMAGED as error:
         raise WorkError(f"{volumes[0]}: damaged, or cut short ({error})") from error
     except OSError as error:
@@ -108,7 +108,7 @@ def _is_same(path: str, member: Member) -> bool:
     return member.crc in (None, crc)
 
 
-def _write(archive: Archive, missing: list[Member], target: str, total: int) -> None:
+def _write(archive: Archive, missing: list[Member], *, target: str, total: int) -> None:
     done = total - sum(m.size for m in missing)
     with tqdm(desc=target, initial=done, total=total, unit="B", unit_scale=True) as bar:
         if isinstance(archive, zipfile.ZipFile):

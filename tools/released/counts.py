@@ -65,7 +65,7 @@ def has_one_of(found: Counts, classes: list[str]) -> bool:
     return not found or any(folder.split("/")[0] in classes for folder, _ in found)
 
 
-def compare(name: str, at: str, found: Counts, expected: Counts) -> list[Finding]:
+def compare(name: str, at: str, *, found: Counts, expected: Counts) -> list[Finding]:
     """Where the set `name`, in the folder `at`, differs from what was published."""
     findings = []
     for folder, ending in sorted({*found, *expected}):

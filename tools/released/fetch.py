@@ -35,7 +35,7 @@ def fetch(url: str, path: str, by_hand: str) -> str:
     while True:
         before = _size(part)
         try:
-            _fetch_rest(url, part, os.path.basename(path), by_hand)
+            _fetch_rest(url, part, name=os.path.basename(path), by_hand=by_hand)
             return part
         except urllib.error.HTTPError as error:
             if error.code == 416 and _size(part):
@@ -61,7 +61,7 @@ def fetch(url: str, path: str, by_hand: str) -> str:
         pause *= 2
 
 
-def _fetch_rest(url: str, part: str, name: str, by_hand: str) -> None:
+def _fetch_rest(url: str, part: str, *, name: str, by_hand: str) -> None:
     start = _size(part)
     headers = {"User-Agent": "cnn-detection", "Accept-Encoding": "identity"}
     if start:
