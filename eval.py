@@ -30,6 +30,7 @@ from evaluation.sweep import Entry, entry_of, evaluate
 from evaluation.thresholds import Calibration
 from networks.detector import Detector, load_detector
 from networks.gradcam import gradcam, require_maps
+from options.detector_source import detector_sources
 from options.places import writable_folder
 from report.console import calibration_table, robustness_table, testset_line
 from report.results_folder import detector_names, model_names, refuse_other_results
@@ -100,7 +101,7 @@ def score_images(options: EvalOptions) -> int:
 def load_entries(options: EvalOptions, testsets: Mapping[str, Samples]) -> list[Entry]:
     """Load each detector, and say how it scores: as its authors do, unless asked for otherwise."""
     entries = []
-    sources = options.sources()
+    sources = detector_sources(options.model_path, options.detector)
     for source, name in zip(sources, detector_names(sources), strict=True):
         detector = load_detector(
             source.path,

@@ -21,12 +21,15 @@ from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading, image_scorer
 from evaluation.thresholds import Calibration, read_calibration
-from networks.detector import load_detector
+from networks.detector import Detector, load_detector
+from options.detector_source import detector_sources
 from util import errors
 from util.console import warn
-from util.files import csv_writer, sha256
+from util.files import csv_writer
 
 SLICE = 1024  # images scored before they are printed: what an interruption costs at most
+
+PREPARED = {"crops": 1, "resize": None, "reencode": ""}  # of a protocol, where it says nothing
 
 Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
@@ -35,8 +38,11 @@ def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
     # the images, the detector, and how each image becomes a logit
     samples = find_images(options.paths, options.recursive)
+    (source,) = detector_sources([options.model_path], [options.detector])
     detector = load_detector(
-        options.model_path,
+        source.path,
+        name=source.name,
+        backbone=source.backbone,
         arch=options.arch,
         device=options.device,
         precision=options.precision,
@@ -50,9 +56,13 @@ def main(options: PredictOptions) -> int:
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {trained_on}; {scored} are scored")
     protocol = ScoringProtocol(
-        crop_size=crop_size, precision=options.precision, max_pixels=options.max_pixels
+        crop_size=crop_size,
+        resize=detector.input.resize,
+        interpolation=detector.input.interpolation,
+        precision=options.precision,
+        max_pixels=options.max_pixels,
     )
-    verdict = verdict_of(options, crop_size) if options.threshold else None
+    verdict = verdict_of(options.threshold, detector, protocol) if options.threshold else None
 
     # score slice by slice, and print
     columns = ["path", "probability", "logit"]
@@ -105,32 +115,33 @@ def row_writer(form: str, columns: Iterable[str]) -> Callable[[dict[str, object]
     )
 
 
-def verdict_of(options: PredictOptions, crop_size: int | None) -> Verdict:
+def verdict_of(threshold: str, detector: Detector, protocol: ScoringProtocol) -> Verdict:
     """Return what answers by --threshold: a probability, or the file of a learned threshold."""
     try:
-        chance = float(options.threshold)
+        chance = float(threshold)
     except ValueError:
-        return fitting_calibration(options, crop_size).verdict
-    threshold = math.log(chance / (1 - chance))
-    return lambda logit: "fake" if logit > threshold else "real"
+        return fitting_calibration(threshold, detector, protocol).verdict
+    least = math.log(chance / (1 - chance))
+    return lambda logit: "fake" if logit > least else "real"
 
 
-def fitting_calibration(options: PredictOptions, crop_size: int | None) -> Calibration:
+def fitting_calibration(file: str, detector: Detector, protocol: ScoringProtocol) -> Calibration:
     """Return the threshold in the file of --threshold; raise UsageError where it was learned for
-    other weights, and warn where it was learned on another crop.
+    other weights, and warn where it was learned on another crop, or on images prepared otherwise.
     """
-    calibration = read_calibration(options.threshold)
+    calibration = read_calibration(file)
     theirs = calibration.weights_sha256
-    if theirs and theirs != sha256(options.model_path):
+    if theirs and theirs != detector.sha256:
         raise errors.UsageError(
-            f"--threshold {options.threshold}: learned for other weights (SHA-256 {theirs[:12]})"
-            f" than {options.model_path}; make one with eval.py --calibrate_on"
+            f"--threshold {file}: learned for other weights (SHA-256 {theirs[:12]}) than"
+            f" {detector.weights}; make one with eval.py --calibrate_on"
         )
-    if theirs and calibration.crop_size != crop_size:
+    if theirs and calibration.crop_size != protocol.crop_size:
         size = calibration.crop_size
         fit = f"centre crops: give --cropSize {size}" if size else "whole images: give --no_crop"
         warn(f"the threshold was learned on {fit}")
-    if calibration.crops > 1 or calibration.resize or calibration.reencode:
+    here = protocol.to_json()
+    if any(getattr(calibration, key) != here.get(key, unset) for key, unset in PREPARED.items()):
         warn("the threshold was learned with --crops, --resize or --reencode; none is applied here")
     return calibration
 

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from data.contents import ContentRecord
 from data.images import UnreadableImage
 from data.loaders import eval_reader, train_reader
-from data.order import EpochBatches, Pool, epoch_order, steps_per_epoch
+from data.order import EpochBatches, epoch_order, steps_per_epoch
 from data.samples import Samples
 from data.sources import find_all_testsets
 from evaluation.protocol import ScoringProtocol
@@ -43,7 +43,7 @@ from training.epoch import (
 )
 from training.logs import write_history
 from training.resume import describe_labels, finish_records, made_from, open_tensorboard, resume
-from training.setup import build_datasets, build_state, with_input_size
+from training.setup import build_datasets, build_state, describe_pools, with_input_size
 from training.state import TrainingState
 from training.step_log import StepLog
 from util import distributed, errors
@@ -136,7 +136,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
-    described = f"train: {describe(pools)}; val: {describe_labels(val_set.samples.labels)}"
+    described = f"train: {describe_pools(pools)}; val: {describe_labels(val_set.samples.labels)}"
     if options.dry_run:
         say(json.dumps(dataclasses.asdict(options), indent=1))
         say(f"{described}; {num_steps} steps an epoch, at most {span} in all")
@@ -309,15 +309,6 @@ def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> 
     if not state.is_plateau():  # a cycle ends with its last step
         return False
     return progress.epoch >= options.niter or schedule.plateau_ended(state.optimizer)
-
-
-def describe(pools: Sequence[Pool]) -> str:
-    """Return, in words, how many images of each label there are, new and replayed."""
-    words = describe_labels(pools[0].labels)
-    for old in pools[1:]:
-        words += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
-        words += describe_labels(old.labels)
-    return words
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def load_detector(
     where = choose_device(device, tf32)
     weights, maps, published = Weights(path, {}), None, bool(name)
     if published:
-        network, its = load_released(release(name), name, path, backbone)
+        network, its = load_released(release(name), name, path=path, backbone=backbone)
         mean, std, input = its.mean, its.std, its.input
     else:
         weights = read_weights(path)

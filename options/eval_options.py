@@ -21,7 +21,6 @@ from options.declare import (
 from options.detector_source import (
     DETECTOR_HELP,
     MODEL_PATH_HELP,
-    DetectorSource,
     detector_name,
     detector_sources,
 )
@@ -130,7 +129,7 @@ class ProtocolOptions:
         " resizing [as the detector's authors do; for ours none]",
         if_given(_size),
         needs=[SCORING],
-        metavar="N|HxW",
+        metavar="SIZE",
     )
     reencode: str = option(
         "",
@@ -258,7 +257,7 @@ class EvalOptions(
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
         try:
-            sources = self.sources()
+            sources = detector_sources(self.model_path, self.detector)
         except ValueError as error:
             return str(error)
         if not self.predictions and not sources:
@@ -270,7 +269,3 @@ class EvalOptions(
         if len(self.predictions) > 1 and self.calibrate_on:
             return "--calibrate_on belongs to one model: give one file to --predictions"
         return None
-
-    def sources(self) -> list[DetectorSource]:
-        """Return the detectors that are asked for; raise ValueError where one has no file."""
-        return detector_sources(self.model_path, self.detector)

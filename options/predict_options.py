@@ -9,7 +9,6 @@ from options.declare import if_given, not_with, one_of, option
 from options.detector_source import (
     DETECTOR_HELP,
     MODEL_PATH_HELP,
-    DetectorSource,
     detector_name,
     detector_sources,
 )
@@ -75,13 +74,9 @@ class PredictOptions(
         if not self.paths:
             return "PATHS are needed: image files, and folders of them"
         try:
-            sources = self.sources()
+            sources = detector_sources([self.model_path], [self.detector])
         except ValueError as error:
             return str(error)
         if len(sources) > 1:
             return "--model_path and --detector with a file exclude each other"
         return None if sources else "--model_path is needed (or --detector)"
-
-    def sources(self) -> list[DetectorSource]:
-        """Return the detectors that are asked for; raise ValueError where one has no file."""
-        return detector_sources([self.model_path], [self.detector])

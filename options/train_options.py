@@ -291,8 +291,9 @@ class TrainOptions(
         folder = os.path.join(self.checkpoints_dir, self.name)
         if wrong := writable_folder(folder):
             return f"--name {self.name}: {folder} {wrong}"
-        if self.cropSize and self.loadSize and self.cropSize > self.loadSize:
-            return f"--cropSize {self.cropSize} is larger than --loadSize {self.loadSize}"
+        load_size = self.loadSize or (None if self.arch.startswith("timm:") else 256)
+        if self.cropSize and load_size and self.cropSize > load_size:
+            return f"--cropSize {self.cropSize} is larger than --loadSize {load_size}"
         if bool(self.real) != bool(self.fake):
             return "--real and --fake go together"
         if self.fake and self.classes:  # also where a preset has set them

@@ -105,7 +105,7 @@ def test_a_network_of_one_size_takes_that_and_no_whole_images(
     detector = load_detector(str(path), device="cpu")
     crop = functools.partial(detector.input.crop, default=None)
     assert (crop(None, whole=False), crop(40, whole=False)) == (48, 40)
-    with pytest.raises(UsageError, match="--no_crop: --arch resnet18 takes no images of other"):
+    with pytest.raises(UsageError, match="--no_crop: resnet18 takes no images of other"):
         detector.check_size(crop(None, whole=True))
     usual = InputSpec(None)
     assert (

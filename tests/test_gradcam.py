@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from networks.architectures import ARCHITECTURES
 from networks.detector import NetworkDetector
 from networks.gradcam import gradcam
+from networks.maps import maps_of
 from networks.normalize import normalize
 from tests.tolerances import assert_as_exact
 
@@ -27,7 +28,8 @@ def network_of(arch: str, seed: int = 0) -> nn.Module:
 def heatmap(
     network: nn.Module, arch: str, image: Tensor, threshold: float = 0.0
 ) -> npt.NDArray[np.float32]:
-    return gradcam(NetworkDetector(network, name=arch, device=CPU), image, threshold)
+    maps = maps_of(ARCHITECTURES[arch])
+    return gradcam(NetworkDetector(network, name=arch, device=CPU, maps=maps), image, threshold)
 
 
 def noise(height: int = 96, width: int = 64) -> Tensor:

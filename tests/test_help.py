@@ -61,7 +61,7 @@ def test_what_stands_for_a_value_says_what_it_is(
         if field.type != "bool" and not field.metadata["positional"]
     }
     assert all(stands.values()), stands
-    kinds = {"FOLDER", "FILE", "LIST", "N", "NUMBER", "NAME", "ENCODER", "P", "P|FILE"}
+    kinds = {"FOLDER", "FILE", "LIST", "N", "SIZE", "NUMBER", "NAME", "ENCODER", "P", "P|FILE"}
     kinds |= {"FOLDER|FILE", "NAME|FILE"}
     assert {found[1] for found in stands.values() if found} <= kinds
 

@@ -125,7 +125,7 @@ def test_published_layouts_load(tmp_path: pathlib.Path, layout: str) -> None:
     content = {"model": state, "optimizer": {}, "total_steps": 7} if wrapped else state
     torch.save(content, tmp_path / "w.pth")
     weights = read_weights(str(tmp_path / "w.pth"))
-    assert (weights.arch, weights.crop_size) == ("resnet50", None)
+    assert (weights.arch, weights.crop_size) == ("", None)
     loaded = create_trained("resnet18", weights).state_dict()
     assert all(torch.equal(loaded[k], v) for k, v in network.state_dict().items())
 

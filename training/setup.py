@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Pool, find_pairs, make_pools
-from data.samples import concat, subsample
+from data.samples import concat, describe_labels, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.architectures import architecture
@@ -86,6 +87,15 @@ def build_datasets(
     )
     val_set = EvalImages(val_samples, [val_steps], seed=options.seed, max_pixels=most)
     return train_set, val_set, pools
+
+
+def describe_pools(pools: Sequence[Pool]) -> str:
+    """Return, in words, how many images of each label there are, new and replayed."""
+    words = describe_labels(pools[0].labels)
+    for old in pools[1:]:
+        words += f", {pools[0].per_batch} in a batch, with {old.per_batch} replayed of "
+        words += describe_labels(old.labels)
+    return words
 
 
 def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:

@@ -14,7 +14,7 @@ BACKBONE = "backbone."  # before the keys of a frozen backbone in the network
 
 
 def load_released(
-    release: Release, name: str, path: str, backbone: str = ""
+    release: Release, name: str, *, path: str, backbone: str = ""
 ) -> tuple[nn.Module, Blueprint]:
     """Return the network that the file at `path` makes, on the CPU, and how its input is made.
 
