@@ -23,9 +23,7 @@ def import_timm() -> Any:  # noqa: ANN401 (timm is not always there to name its 
     try:
         import timm  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError(
-            "this needs timm, which is not installed: pip install -r requirements-timm.txt"
-        ) from error
+        raise UsageError("this network needs timm: pip install -r requirements-timm.txt") from error
     return timm
 
 
