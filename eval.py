@@ -11,9 +11,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from data.layouts import find_released
 from data.samples import Samples, find_samples
 from data.sources import find_testsets, testsets_left_out
 from data.unreadable import report_unreadable
+from evaluation.benchmark import Benchmark
+from evaluation.benchmarks import benchmark, own_scores
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.evaluation import Evaluation, Provenance, refuse_other_labels, refuse_reserved
@@ -32,7 +35,9 @@ from networks.detector import NetworkDetector, load_detector
 from networks.gradcam import gradcam
 from options.places import writable_folder
 from report.console import calibration_table, robustness_table, testset_line
+from report.published import published_tables
 from report.results_folder import default_name, model_names, refuse_other_results
+from report.tables import markdown
 from report.write import write_report
 from util import distributed, errors
 from util.console import note, warn
@@ -47,14 +52,8 @@ def main(options: EvalOptions) -> int:
 def score_images(options: EvalOptions) -> int:
     """Score all test sets with one detector, and report."""
     # the images, the detector, and how each image becomes a logit
-    testsets = find_testsets(
-        options.dataroot,
-        options.testsets,
-        split=options.split,
-        real=options.real,
-        fakes=options.fake,
-        val_fraction=options.val_fraction,
-    )
+    asked = benchmark(options.benchmark)
+    testsets, left_out = images_of(options, asked)
     refuse_reserved(testsets)
     detector = load_detector(
         options.model_path,
@@ -81,14 +80,14 @@ def score_images(options: EvalOptions) -> int:
     # what the results will be, and whether they may be written: asked before hours of scoring
     folder = results_folder(options, default_name(options.model_path))
     origin = Provenance.of(detector, protocol, dataroot=options.dataroot, testsets=testsets)
-    origin.partial = testsets_left_out(options.dataroot, options.testsets)
+    origin.partial, origin.benchmark_name = left_out, asked.name
     if options.robustness:
         origin.levels = {
             "blur": options.blur_sigmas,
             "jpeg": options.jpeg_qualities,
             "rescale": options.rescale_factors,
         }
-    evaluation = Evaluation(os.path.basename(folder), origin, Measuring())
+    evaluation = Evaluation(os.path.basename(folder), origin, Measuring(), asked)
     refuse_lost_results(options, folder, [evaluation], testsets)
     distributed.start(detector.device.type)
 
@@ -138,13 +137,17 @@ def measure_predictions(options: EvalOptions) -> int:
         # the scores of the test sets that are asked for, and how they came to be
         scores = read_predictions(path)
         refuse_reserved(scores)
+        origin = read_provenance(path)
+        asked = benchmark(options.benchmark or origin.benchmark_name, f"{path}: benchmark_name")
+        scores = own_scores(asked, scores, path, options.testsets)
         if missing := sorted(set(options.testsets) - set(scores)):
             raise errors.UsageError(
                 f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
             )
         chosen = {testset: scores[testset] for testset in options.testsets or scores}
-        origin = read_provenance(path)
-        origin.partial = sorted({*origin.partial, *(set(scores) - set(chosen))})
+        unscored = {testset for testset in origin.partial if asked.has(testset)}
+        origin.partial = sorted({*unscored, *(set(scores) - set(chosen))})
+        origin.benchmark_name = asked.name
 
         # their metrics
         calibration = None
@@ -153,7 +156,7 @@ def measure_predictions(options: EvalOptions) -> int:
             calibration = learn_from_predictions(
                 options.calibrate_on, options.target_fpr, origin, own
             )
-        evaluation = Evaluation(name, origin, measuring(options, origin, calibration))
+        evaluation = Evaluation(name, origin, measuring(options, origin, calibration), asked)
         for testset in sorted(chosen, key=evaluation.benchmark.rank):
             evaluation.add(testset, chosen[testset])
         refuse_other_labels(evaluations, evaluation)
@@ -166,6 +169,32 @@ def measure_predictions(options: EvalOptions) -> int:
     )
     report(options, folder, evaluations)
     return 0
+
+
+def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples], list[str]]:
+    """Return the test sets to score, and which others are there but were not asked for."""
+    if not asked.name:
+        testsets = find_testsets(
+            options.dataroot,
+            options.testsets,
+            split=options.split,
+            real=options.real,
+            fakes=options.fake,
+            val_fraction=options.val_fraction,
+        )
+        return testsets, testsets_left_out(options.dataroot, options.testsets)
+    released = find_released(
+        options.dataroot,
+        asked.order,
+        asked.layout,
+        benchmark=asked.name,
+        wanted=options.testsets,
+        split=options.split,
+        real=options.real,
+    )
+    if released.others:
+        note(f"left out, as {asked.name} does not have them: {', '.join(released.others)}")
+    return released.testsets, released.unasked
 
 
 def results_folder(options: EvalOptions, name: str) -> str:
@@ -247,10 +276,13 @@ def report(
         folder,
         evaluations,
         num_mistakes=options.gallery,
-        dataroot=options.dataroot,
+        # where a release is laid out otherwise, a test set is no folder of its name
+        dataroot="" if options.benchmark and not options.predictions else options.dataroot,
         explain=explain,
     )
     print(table)
+    for each in published_tables(evaluations[0]):
+        print(f"\n{each.title}\n\n{markdown(each)}\n\n{each.note}")
     if evaluations[0].degraded:
         print(f"\n{robustness_table(evaluations[0].degraded)}")
     if learned := calibration_table(evaluations[0], folder):

@@ -20,7 +20,7 @@ from evaluation.measure import (
     mean_of,
     measure_testset,
 )
-from evaluation.predictions import Scores
+from evaluation.predictions import Scores, pooled_once
 from evaluation.protocol import ScoringProtocol
 from evaluation.rows import Degraded, Row, testset_row
 from networks.detector import Detector
@@ -30,6 +30,7 @@ from util.errors import UsageError
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("roots", "unreadable", "padded", "seen_in_training", "robustness"), dict),
     "partial": list,
+    "benchmark_name": str,
 }
 
 
@@ -44,6 +45,7 @@ class Provenance:
     dataroot: str = ""
     roots: dict[str, str] = field(default_factory=dict)  # test set -> its folder
     note: str | None = None  # what a benchmark that is not the paper's says of itself
+    benchmark_name: str = ""  # of --benchmark; "": none was asked for
     predictions: str = ""  # the file that scores of unknown weights were read from
     partial: list[str] = field(default_factory=list)  # test sets that were there and left out
     unreadable: dict[str, dict[str, str]] = field(default_factory=dict)  # set -> path -> reason
@@ -113,6 +115,8 @@ class Provenance:
             "padded": self.padded,
             "seen_in_training": self.seen_in_training,
         }
+        if self.benchmark_name:
+            head["benchmark_name"] = self.benchmark_name
         return head | ({"robustness": self.levels} if self.levels else {})
 
 
@@ -127,6 +131,7 @@ class Evaluation:
     scores: dict[str, Scores] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     degraded: list[Degraded] = field(default_factory=list)
+    _pooled: dict[tuple[str, ...], Measured] = field(default_factory=dict, repr=False)
 
     def add(self, testset: str, scores: Scores) -> None:
         """Measure a test set and put it last."""
@@ -138,9 +143,23 @@ class Evaluation:
         """Return the mean over the benchmark's test sets that were scored, or over all."""
         return mean_of([self.measured[name] for name in self.benchmark.chosen(self.measured)])
 
+    def pooled(self) -> list[Measured]:
+        """Return the row over the images of all test sets, where the benchmark has one."""
+        if not self.benchmark.pooled:
+            return []
+        testsets = tuple(self.scores)
+        if testsets not in self._pooled:  # its intervals take seconds
+            scores = pooled_once(self.scores, self.provenance.roots)
+            lost = sum(len(its) for its in self.provenance.unreadable.values())
+            row = measure_testset(self.benchmark.pooled, scores, self.measuring, lost)
+            self._pooled = {testsets: row}
+        return [self._pooled[testsets]]
+
     def lines(self) -> list[Measured]:
-        """Return what the table shows: each test set, and last the mean."""
-        return [*self.measured.values(), self.mean()]
+        """Return what the table shows: each test set, then all images where the benchmark has a
+        row of them, and last the mean.
+        """
+        return [*self.measured.values(), *self.pooled(), self.mean()]
 
     def rows(self) -> list[Row]:
         """Return the rows of table.csv."""

@@ -30,6 +30,7 @@ from report.gallery import Heat, gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
+from report.published import published_tables
 from report.results_folder import new_results
 from report.tables import comparison_table, markdown, model_tables
 from util.drawing import Drawing, save_drawing
@@ -162,8 +163,12 @@ def _tables(
     evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
 ) -> list[Table]:
     if len(evaluations) == 1:
-        return model_tables(evaluations[0], "")
-    each = [table for its in evaluations for table in model_tables(its, its.name)]
+        return [*model_tables(evaluations[0], ""), *published_tables(evaluations[0])]
+    each = [
+        table
+        for its in evaluations
+        for table in (*model_tables(its, its.name), *published_tables(its, its.name))
+    ]
     return [comparison_table(evaluations, comparisons), *each]
 
 
