@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from data.manifest_file import read_manifest
-from data.samples import Samples
-from data.sources import find_testsets
+from data.samples import Samples, find_samples
+from data.sources import concat_by_path, find_testsets
 from data.testsets import REALS_OF
 from data.walk import label_folders, subfolders
 from util.errors import UsageError
@@ -26,6 +26,8 @@ class Layout(NamedTuple):
     split: str = ""  # the folder in each test set that holds its test images
     pairs: Mapping[str, Sequence[str]] = {}
     """Test set -> plain folders of its reals and its fakes; "" for reals that --real gives."""
+    reals: Mapping[str, str] = {}
+    """Test set that may hold fakes alone -> folder in our layout that holds its reals."""
 
 
 class Released(NamedTuple):
@@ -96,7 +98,7 @@ def _in_folder(root: str, order: Sequence[str], layout: Layout) -> tuple[dict[st
     if label_folders(folders):  # `root` is a test set itself
         return ({own: "."} if own in order else {}), [] if own in order else [own]
     places: dict[str, str] = {}
-    known = set(REALS_OF.values())
+    known = {*REALS_OF.values(), *layout.reals.values()}
     for name in order:
         pair = layout.pairs.get(name)
         paths = [p for p in (name, *layout.also.get(name, ())) if _is_folder(root, p)]
@@ -153,6 +155,10 @@ def _samples(
     for (parent, part), names in groups.items():
         below = find_testsets(os.path.join(root, parent), list(names), split=part, real=real)
         found |= {name: below[folder] for folder, name in names.items()}
+    for name in found:
+        reals = os.path.join(root, layout.reals.get(name, ""))
+        if name in layout.reals and found[name].labels.all() and os.path.isdir(reals):
+            found[name] = concat_by_path(found[name], find_samples(reals, both_labels=False))
     return found
 
 

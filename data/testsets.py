@@ -23,17 +23,12 @@ PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
 BESIDE = ("stylegan2", "whichfaceisreal")  # released and reported with them, outside the mean
 ORDER = PAPER_ELEVEN + BESIDE
 
-# Test sets that are a folder of fakes, whose reals are another folder beside it: of diffusion
-# models, as Ojha, Li and Lee (CVPR 2023) released them, and of StyleGAN3.
+# The sets of diffusion models that Ojha, Li and Lee (CVPR 2023) released: each is a folder of
+# fakes, whose reals are another folder beside it.
 REALS_OF = {
     "guided": "imagenet",
     **dict.fromkeys(("ldm_100", "ldm_200", "ldm_200_cfg", "dalle"), "laion"),
     **dict.fromkeys(("glide_50_27", "glide_100_10", "glide_100_27"), "laion"),
-    # StyleGAN3's eight configurations share the reals of three data sets (NVlabs'
-    # stylegan3-detector); the page gives no names of folders: these are ours
-    **dict.fromkeys(("ffhqu-t", "ffhqu-r", "ffhqu-t-compressed", "ffhqu-r-compressed"), "ffhq"),
-    **dict.fromkeys(("afhqv2-t", "afhqv2-r"), "afhqv2"),
-    **dict.fromkeys(("metfacesu-t", "metfacesu-r"), "metfaces"),
 }
 
 
