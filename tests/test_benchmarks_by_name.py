@@ -268,8 +268,10 @@ def test_one_test_set_and_a_manifest_may_be_the_data_root(run: Run, tmp_path: pa
     assert table(listed)["twitter"]["num_real"] == "1"
 
 
-GENERATORS = ("Midjourney", "Stable Diffusion V1.4", "Stable Diffusion V1.5", "ADM", "GLIDE")
-GENERATORS += ("Wukong", "VQDM", "BigGAN")
+GENERATORS = (  # the folders, as its README names them
+    *("Midjourney", "Stable Diffusion V1.4", "Stable Diffusion V1.5", "ADM", "GLIDE"),
+    *("Wukong", "VQDM", "BigGAN"),
+)
 
 
 @pytest.mark.parametrize("deeper", ["", "/imagenet_ai"])
@@ -357,12 +359,12 @@ def test_stylegan3_has_a_row_over_all_images(
     assert list(rows) == [*its.order, "all", "mean"]
     assert [rows[n]["num_real"] for n in ("ffhqu-t", "afhqv2-r", "metfacesu-t")] == ["5", "3", "2"]
     assert (rows["all"]["num_real"], rows["all"]["num_fake"]) == ("10", "16")
-    images = {}
+    places: dict[str, tuple[int, float]] = {}
     for row in csv.DictReader((folder / "predictions.csv").open()):
         place = os.path.normpath(os.path.join(row["testset"], row["path"]))
-        images[place] = int(row["label"]), float(row["logit"])
-    assert len(images) == 26
-    area = sklearn.metrics.roc_auc_score(*zip(*images.values(), strict=True))
+        places[place] = int(row["label"]), float(row["logit"])
+    assert len(places) == 26
+    area = sklearn.metrics.roc_auc_score(*zip(*places.values(), strict=True))
     assert float(rows["all"]["auroc"]) == written(area, 6)
     printed = [line for line in capsys.readouterr().out.split("\n") if line.startswith("| all ")]
     assert [cell.strip() for cell in printed[-1].strip("|").split("|")] == [
@@ -416,6 +418,10 @@ def test_another_benchmark_may_be_asked_for(run: Run, tmp_path: pathlib.Path) ->
         run("--predictions", saved, "--benchmark", "wildrf")
     with pytest.raises(UsageError, match="--testsets: crn not among those of --benchmark foren8"):
         run("--predictions", saved, "--benchmark", "foren8", "--testsets", "crn")
+    metrics = json.loads((first / "metrics.json").read_text()) | {"partial": ["biggan", "san"]}
+    (first / "metrics.json").write_text(json.dumps(metrics))
+    part = run("--predictions", first / "predictions.csv", "--benchmark", "foren8", name="part")
+    assert json.loads((part / "metrics.json").read_text())["partial"] == ["biggan"]
     text = (first / "metrics.json").read_text().replace('"foren11"', '"foren99"')
     (first / "metrics.json").write_text(text)
     with pytest.raises(UsageError, match=r"predictions.csv: benchmark_name foren99 is not one of"):
@@ -425,7 +431,8 @@ def test_another_benchmark_may_be_asked_for(run: Run, tmp_path: pathlib.Path) ->
 def test_an_image_of_several_sets_is_pooled_once() -> None:
     one = Scores(["../r/0.png", "1.png"], np.array([0, 1], np.uint8), np.array([-1.0, 2.0]))
     other = Scores(["../r/0.png", "1.png"], np.array([0, 1], np.uint8), np.array([-1.0, 3.0]))
-    for roots in ({}, {"a": "d/a", "b": "d/b"}):
+    none: dict[str, str] = {}
+    for roots in (none, {"a": "d/a", "b": "d/b"}):
         pooled = pooled_once({"a": one, "b": other}, roots)
         assert pooled.labels.tolist() == [1, 1, 0]
         assert pooled.logits.tolist() == [2.0, 3.0, -1.0]
@@ -492,6 +499,12 @@ def test_published_rows_stand_beside_ours() -> None:
     assert (means[0], means[2:]) == ("mean", ["93.40", "98.80", "99.30"])
     assert accuracy.headings[2] == "cnndetection"
     assert "partial" not in ap.note
+    its = evaluation_of("genimage8", *benchmark("genimage8").order)
+    (by_set,) = published_tables(its)
+    assert [row[0] for row in by_set.cells] == [*its.benchmark.order, MEAN]
+    ours = [100 * line.metrics["accuracy"].value for line in its.lines()]
+    assert len({*ours}) > 1
+    assert [float(row[1]) for row in by_set.cells] == written(ours, 2)
     part = published_tables(evaluation_of("ufd19", "progan"), "m")[0]
     assert part.title.startswith("m: Published on ufd19")
     assert part.note.startswith("Our mean is a partial one")
