@@ -11,9 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.layouts import find_released
 from data.samples import Samples, find_samples
 from data.sources import find_testsets, testsets_left_out
 from data.unreadable import report_unreadable
+from evaluation.benchmark import Benchmark
+from evaluation.benchmarks import benchmark, own_scores
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.ensemble import ensemble
@@ -33,7 +36,9 @@ from networks.gradcam import gradcam, require_maps
 from options.detector_source import detector_sources
 from options.places import writable_folder
 from report.console import calibration_table, robustness_table, testset_line
-from report.results_folder import detector_names, model_names, refuse_other_results
+from report.published import published_tables
+from report.results_folder import beside, detector_names, model_names, refuse_other_results
+from report.tables import markdown
 from report.write import write_report
 from util import distributed, errors
 from util.console import note, warn
@@ -48,16 +53,14 @@ def main(options: EvalOptions) -> int:
 def score_images(options: EvalOptions) -> int:
     """Score all test sets with the detectors, and report."""
     # the images, the detectors, and how each of them makes a logit of an image
-    testsets = find_testsets(
-        options.dataroot,
-        options.testsets,
-        split=options.split,
-        real=options.real,
-        fakes=options.fake,
-        val_fraction=options.val_fraction,
-    )
+    asked = benchmark(options.benchmark)
+    testsets, left_out = images_of(options, asked)
     refuse_reserved(testsets)
     entries = load_entries(options, testsets)
+    for entry in entries:
+        entry.evaluation.benchmark = asked
+        entry.evaluation.provenance.partial = left_out
+        entry.evaluation.provenance.benchmark_name = asked.name
     evaluations = [entry.evaluation for entry in entries]
     reading = Reading(options.batch_size, options.max_batch_pixels, options.num_threads)
 
@@ -102,7 +105,8 @@ def load_entries(options: EvalOptions, testsets: Mapping[str, Samples]) -> list[
     """Load each detector, and say how it scores: as its authors do, unless asked for otherwise."""
     entries = []
     sources = detector_sources(options.model_path, options.detector)
-    for source, name in zip(sources, detector_names(sources), strict=True):
+    names = [options.name] if options.name and len(sources) == 1 else detector_names(sources)
+    for source, name in zip(sources, names, strict=True):
         detector = load_detector(
             source.path,
             name=source.name,
@@ -136,7 +140,6 @@ def load_entries(options: EvalOptions, testsets: Mapping[str, Samples]) -> list[
             kept_in=options.results_dir,
         )
         origin = entry.evaluation.provenance
-        origin.partial = testsets_left_out(options.dataroot, options.testsets)
         origin.aligned = options.aligned
         if options.robustness:
             origin.levels = {
@@ -162,13 +165,17 @@ def measure_predictions(options: EvalOptions) -> int:
         # the scores of the test sets that are asked for, and how they came to be
         scores = read_predictions(path)
         refuse_reserved(scores)
+        origin = read_provenance(path)
+        asked = benchmark(options.benchmark or origin.benchmark_name, f"{path}: benchmark_name")
+        scores = own_scores(asked, scores, path, options.testsets)
         if missing := sorted(set(options.testsets) - set(scores)):
             raise errors.UsageError(
                 f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
             )
         chosen = {testset: scores[testset] for testset in options.testsets or scores}
-        origin = read_provenance(path)
-        origin.partial = sorted({*origin.partial, *(set(scores) - set(chosen))})
+        unscored = {testset for testset in origin.partial if asked.has(testset)}
+        origin.partial = sorted({*unscored, *(set(scores) - set(chosen))})
+        origin.benchmark_name = asked.name
 
         # their metrics
         calibration = None
@@ -177,19 +184,48 @@ def measure_predictions(options: EvalOptions) -> int:
             calibration = learn_from_predictions(
                 options.calibrate_on, target_fpr=options.target_fpr, origin=origin, own=own
             )
-        evaluation = Evaluation(name, origin, measuring(options, origin, calibration))
+        evaluation = Evaluation(name, origin, measuring(options, origin, calibration), asked)
+        aligned = {}
+        if origin.aligned and os.path.isfile(file := beside(path, "aligned.csv")):
+            aligned = read_predictions(file)
         for testset in sorted(chosen, key=evaluation.benchmark.rank):
-            evaluation.add(testset, chosen[testset])
+            evaluation.add(testset, chosen[testset], aligned.get(testset))
+        if origin.levels:
+            every = read_degraded(beside(path, "robustness.csv"))
+            evaluation.degraded = [its for its in every if its.testset in chosen]
         refuse_other_labels(evaluations, evaluation)
         evaluations.append(evaluation)
-    if len(evaluations) == 1 and origin.levels:
-        beside = os.path.join(os.path.dirname(os.path.abspath(path)), "robustness.csv")
-        evaluation.degraded = [its for its in read_degraded(beside) if its.testset in chosen]
     refuse_lost_results(
         options, folder, evaluations, testsets={t for each in evaluations for t in each.scores}
     )
     report(options, folder, evaluations)
     return 0
+
+
+def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples], list[str]]:
+    """Return the test sets to score, and which others are there but were not asked for."""
+    if not asked.name:
+        testsets = find_testsets(
+            options.dataroot,
+            options.testsets,
+            split=options.split,
+            real=options.real,
+            fakes=options.fake,
+            val_fraction=options.val_fraction,
+        )
+        return testsets, testsets_left_out(options.dataroot, options.testsets)
+    released = find_released(
+        options.dataroot,
+        asked.order,
+        asked.layout,
+        benchmark=asked.name,
+        wanted=options.testsets,
+        split=options.split,
+        real=options.real,
+    )
+    if released.others:
+        note(f"left out, as {asked.name} does not have them: {', '.join(released.others)}")
+    return released.testsets, released.unasked
 
 
 def results_folder(options: EvalOptions, name: str) -> str:
@@ -279,12 +315,16 @@ def report(
         folder,
         evaluations,
         num_mistakes=options.gallery,
-        dataroot=options.dataroot,
+        # where a release is laid out otherwise, a test set is no folder of its name
+        dataroot="" if options.benchmark and not options.predictions else options.dataroot,
         explain=explain if options.gradcam else (),
     )
     print(table)
     for each in evaluations:
         model = each.name if len(evaluations) > 1 else ""
+        for published_table in published_tables(each, model):
+            text = markdown(published_table)
+            print(f"\n{published_table.title}\n\n{text}\n\n{published_table.note}")
         if each.degraded:
             print(f"\n{robustness_table(each.degraded, model)}")
         if learned := calibration_table(each, folder, model):

@@ -21,7 +21,7 @@ from evaluation.measure import (
     mean_of,
     measure_testset,
 )
-from evaluation.predictions import Scores
+from evaluation.predictions import Scores, pooled_once
 from evaluation.protocol import ScoringProtocol
 from evaluation.rows import Degraded, Row, testset_row
 from networks.detector import Detector
@@ -31,6 +31,7 @@ from util.errors import UsageError
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("roots", "unreadable", "padded", "seen_in_training", "robustness"), dict),
     "partial": list,
+    "benchmark_name": str,
 }
 
 
@@ -45,6 +46,7 @@ class Provenance:
     dataroot: str = ""
     roots: dict[str, str] = field(default_factory=dict)  # test set -> its folder
     note: str | None = None  # what a benchmark that is not the paper's says of itself
+    benchmark_name: str = ""  # of --benchmark; "": none was asked for
     predictions: str = ""  # the file that scores of unknown weights were read from
     partial: list[str] = field(default_factory=list)  # test sets that were there and left out
     unreadable: dict[str, dict[str, str]] = field(default_factory=dict)  # set -> path -> reason
@@ -119,6 +121,7 @@ class Provenance:
             "seen_in_training": self.seen_in_training,
         }
         asked = {
+            "benchmark_name": self.benchmark_name,
             "robustness": self.levels,
             "aligned": self.aligned,
             "parameters": self.parameters,
@@ -140,6 +143,7 @@ class Evaluation:
     degraded: list[Degraded] = field(default_factory=list)
     aligned_scores: dict[str, Scores] = field(default_factory=dict)  # of the images re-encoded
     aligned: dict[str, Measured] = field(default_factory=dict)
+    _pooled: dict[tuple[object, ...], Measured] = field(default_factory=dict, repr=False)
 
     def add(self, testset: str, scores: Scores, aligned: Scores | None = None) -> None:
         """Measure a test set and put it last; `aligned` are its scores with all images re-encoded,
@@ -161,13 +165,31 @@ class Evaluation:
     def _mean(self, measured: Mapping[str, Measured]) -> Measured:
         return mean_of([measured[name] for name in self.benchmark.chosen(measured)])
 
+    def pooled(self, scores: Mapping[str, Scores]) -> list[Measured]:
+        """Return the row over the images of all test sets, where the benchmark has one."""
+        if not self.benchmark.pooled or not scores:
+            return []
+        asked = (scores is self.aligned_scores, *scores)
+        if asked not in self._pooled:  # its intervals take seconds
+            every = pooled_once(scores, self.provenance.roots)
+            lost = sum(len(its) for its in self.provenance.unreadable.values())
+            self._pooled[asked] = measure_testset(
+                self.benchmark.pooled, every, self.measuring, num_unreadable=lost
+            )
+        return [self._pooled[asked]]
+
     def lines(self) -> list[Measured]:
-        """Return what the table shows: each test set, and last the mean."""
-        return [*self.measured.values(), self.mean()]
+        """Return what the table shows: each test set, then all images where the benchmark has a
+        row of them, and last the mean.
+        """
+        return [*self.measured.values(), *self.pooled(self.scores), self.mean()]
 
     def aligned_lines(self) -> list[Measured]:
         """Return the same of the images re-encoded; nothing where they were not scored so."""
-        return [*self.aligned.values(), self._mean(self.aligned)] if self.aligned else []
+        if not self.aligned:
+            return []
+        pooled = self.pooled(self.aligned_scores)
+        return [*self.aligned.values(), *pooled, self._mean(self.aligned)]
 
     def rows(self) -> list[Row]:
         """Return the rows of table.csv."""

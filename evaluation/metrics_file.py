@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evaluation.evaluation import Evaluation, Provenance
+from evaluation.measure import MEAN
 from util.errors import UsageError
 from util.files import write_json
 
@@ -64,14 +65,16 @@ def _content(evaluation: Evaluation) -> dict[str, Any]:
     measuring = evaluation.measuring
     calibration = measuring.calibration
     rows = evaluation.rows()
-    values = [{c: _defined(row[c]) for c in row if c != "testset"} for row in rows]
+    values = {row["testset"]: {c: _defined(row[c]) for c in row if c != "testset"} for row in rows}
+    pooled = {its.name: values[its.name] for its in evaluation.pooled(evaluation.scores)}
     return {
         **evaluation.provenance.to_json(),
         "bootstrap": measuring.bootstrap,
         "few_shot": list(measuring.few_shot),
         "calibration": dataclasses.asdict(calibration) if calibration else None,
-        "testsets": {row["testset"]: its for row, its in zip(rows[:-1], values, strict=False)},
-        "mean": values[-1],
+        "testsets": {name: values[name] for name in evaluation.measured},
+        **({"pooled": pooled} if pooled else {}),
+        "mean": values[MEAN],
     }
 
 

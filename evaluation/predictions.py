@@ -116,3 +116,19 @@ def pooled(
     """Return labels and logits of all test sets together."""
     labels = np.concatenate([part.labels for part in scores.values()])
     return labels, np.concatenate([part.logits for part in scores.values()])
+
+
+def pooled_once(scores: Mapping[str, Scores], roots: Mapping[str, str]) -> Scores:
+    """Return the images of all test sets as those of one, each once: real images that several sets
+    share are counted as one image.
+
+    Paths are relative to the folders of the sets (`roots`; by default, one beside the other).
+    """
+    images: dict[str, tuple[int, float]] = {}
+    for testset, its in scores.items():
+        root = os.path.realpath(roots.get(testset, testset))  # what paths that climb begin at
+        for path, label, logit in zip(*its, strict=True):
+            images[os.path.normpath(os.path.join(root, path))] = (int(label), float(logit))
+    paths = sorted(images)
+    labels, logits = zip(*(images[path] for path in paths), strict=True)
+    return Scores(paths, np.array(labels, np.uint8), np.array(logits, np.float64))

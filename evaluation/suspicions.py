@@ -26,8 +26,32 @@ def warnings(evaluations: Sequence[Evaluation]) -> list[str]:
         for name, reasons in evaluation.provenance.unreadable.items():
             images = "1 image" if len(reasons) == 1 else f"{len(reasons)} images"
             found.append(f"{name}: {images} could not be read and not scored")
-        found += suspicions(evaluation)
+        found += unlike_published(evaluation) + suspicions(evaluation)
     return list(dict.fromkeys(found))
+
+
+def unlike_published(evaluation: Evaluation) -> list[str]:
+    """Return what sets the results apart from those that the benchmark's papers report: missing
+    test sets, another transform, other images. Empty where no benchmark was asked for.
+    """
+    found = []
+    origin, its = evaluation.provenance, evaluation.benchmark
+    if lacking := its.lacking(evaluation.scores):
+        mean = "; the mean is a partial one" if its.is_partial(evaluation.scores) else ""
+        found.append(
+            f"{its.name}: {len(lacking)} of its {len(its.order)} test sets are missing"
+            f" ({', '.join(lacking)}){mean}"
+        )
+    if origin.protocol and its.protocol.is_other(origin.protocol):
+        found.append(
+            f"{its.name}: its papers score {its.protocol.words}; these are other figures"
+            f" ({origin.protocol.describe()})"
+        )
+    if its.name and origin.note and not its.miniature:
+        found.append(f"{its.name}: the images are the miniature's; nothing published compares")
+    if its.miniature and not origin.note and origin.dataroot:
+        found.append(f"{its.name}: no minibench.json lies there; are the images the miniature's?")
+    return found
 
 
 def suspicions(evaluation: Evaluation) -> list[str]:

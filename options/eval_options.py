@@ -25,7 +25,7 @@ from options.detector_source import (
     detector_sources,
 )
 from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
-from options.names import PUBLISHED
+from options.names import BENCHMARKS, PUBLISHED
 from options.places import writable_folder
 from options.source import NEEDED, PART, PlainFolders
 
@@ -90,6 +90,13 @@ class InputOptions:
         needs=[SCORING, PART],
     )
     testsets: tuple[str, ...] = option((), "test sets to score [all]", needs=[not_with("fake")])
+    benchmark: str = option(
+        "",
+        "score the test sets of a benchmark alone, in its order, with its mean and what was"
+        f" published on it [with --predictions: that of the scores]: {', '.join(BENCHMARKS)}",
+        if_given(one_of(*BENCHMARKS)),
+        needs=[not_with("fake")],
+    )
     predictions: tuple[str, ...] = option(
         (),
         "make the report again from these predictions.csv, without weights or images; of several,"

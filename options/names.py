@@ -18,6 +18,10 @@ PUBLISHED = (  # --published, as in evaluation/published_results.json; rows that
     *("2class", "4class", "8class", "16class", "no_aug", "blur", "jpeg"),
     *("table2_blur_jpg_prob0.5", "table2_blur_jpg_prob0.1"),
 )
+BENCHMARKS = (  # --benchmark, as in evaluation/benchmarks.json
+    *("foren11", "foren13", "foren8", "ufd19", "ltd16", "genimage8", "aigibench25", "wildrf"),
+    *("synthbuster", "mini", "stylegan3", "liquify"),
+)
 DETECTORS = (  # --detector, each a file of networks/detectors/
     *("commfor", "resnet50_nodown", "univfd", "rine", "dda", "bfree", "npr", "safe"),
     *("clipdet", "effort", "c2pclip"),

@@ -27,8 +27,16 @@ def caption(evaluation: Evaluation) -> str:
         )
     else:
         parts.append(f"From {origin.predictions}.")
-    mean = evaluation.benchmark.describe_mean(scored)
-    parts.append(f"In per cent; accuracy at probability 0.5; mean over {mean} test sets.")
+    benchmark = evaluation.benchmark
+    if benchmark.name:
+        parts.append(
+            f"Benchmark {benchmark.name} ({benchmark.title}; {benchmark.source}); its papers"
+            f" score: {benchmark.protocol.words}."
+        )
+        parts += [benchmark.note] if benchmark.note else []
+    mean = f"mean over {benchmark.describe_mean(scored)} test sets"
+    mean = f"**partial {mean}**" if benchmark.is_partial(scored) else mean
+    parts.append(f"In per cent; accuracy at probability 0.5; {mean}.")
     return " ".join(parts)
 
 

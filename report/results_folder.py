@@ -75,6 +75,13 @@ def own_file(folder: str, model: str, file: str) -> str:
     return os.path.join(folder, _own_name(model, file) if model else file)
 
 
+def beside(predictions: str, file: str) -> str:
+    """Return the path of another of OWN_FILES of the model that a predictions file is of."""
+    folder, name = os.path.split(os.path.abspath(predictions))
+    stem = os.path.splitext(name)[0]
+    return own_file(folder, stem if name != OWN_FILES[0] else "", file)
+
+
 def _own_name(model: str, file: str) -> str:
     return f"{model}.csv" if file == OWN_FILES[0] else f"{model}.{file}"
 

@@ -153,9 +153,9 @@ def _table(
     headings = ["test set", *(COUNTS[field] for field in shown if counts)]
     for metric in metrics:
         if metric in lines[0].metrics:
-            headings += [_heading(metric), *([SPREAD] if metric in intervals else [])]
+            headings += [heading(metric), *([SPREAD] if metric in intervals else [])]
         if counts and metric in lines[0].published:
-            headings.append(f"published {_heading(metric)}")
+            headings.append(f"published {heading(metric)}")
     cells = []
     for line in lines:
         row = [line.name, *(_count(getattr(line, field)) for field in shown if counts)]
@@ -172,7 +172,8 @@ def _count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _heading(metric: str) -> str:
+def heading(metric: str) -> str:
+    """Return what stands above a metric's column."""
     if metric.startswith("few_shot_"):
         return f"{metric.split('_')[2]} shot"
     return HEADINGS.get(metric, metric)

@@ -31,6 +31,7 @@ from report.gallery import Heat, gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
+from report.published import published_tables
 from report.results_folder import new_results, own_file
 from report.side_by_side import comparison_table, leaderboard
 from report.tables import markdown, model_tables
@@ -166,8 +167,12 @@ def _tables(
     evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
 ) -> list[Table]:
     if len(evaluations) == 1:
-        return model_tables(evaluations[0], "")
-    each = [table for its in evaluations for table in model_tables(its, its.name)]
+        return [*model_tables(evaluations[0], ""), *published_tables(evaluations[0])]
+    each = [
+        table
+        for its in evaluations
+        for table in (*model_tables(its, its.name), *published_tables(its, its.name))
+    ]
     return [leaderboard(evaluations), comparison_table(evaluations, comparisons), *each]
 
 

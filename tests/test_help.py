@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from networks import architectures
-from options.names import ARCHITECTURES, PUBLISHED, VERSION
+from options.names import ARCHITECTURES, BENCHMARKS, PUBLISHED, VERSION
 from options.parse import parse
 from tests.commands import ROOT
 from tests.test_options import COMMANDS
@@ -78,7 +78,7 @@ def test_help_lists_the_names_that_an_option_takes(capsys: pytest.CaptureFixture
     for name in ("train.py", "eval.py", "predict.py"):
         words = re.split(r"[\s,]+", printed(name, "--help", capsys))
         assert set(ARCHITECTURES) <= set(words)
-        assert name != "eval.py" or set(PUBLISHED) <= set(words)
+        assert name != "eval.py" or {*PUBLISHED, *BENCHMARKS} <= set(words)
 
 
 def test_the_listed_architectures_are_those_that_can_be_built() -> None:

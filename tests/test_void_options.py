@@ -15,7 +15,7 @@ from tests.test_options import COMMANDS, refused
 SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
     *("predictions", "dataroot", "testsets", "bootstrap", "few_shot", "calibrate_on"),
-    *("target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
+    *("benchmark", "target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
 }
 
 
@@ -48,6 +48,7 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
         ("eval.py", f"{SCORE} --target_fpr 0.1", ["--target_fpr ", "--calibrate_on"]),
         ("eval.py", f"{SCORE} --fake f", ["--dataroot ", "--fake"]),
         ("eval.py", "--model_path w --fake f --testsets a", ["--testsets ", "--fake"]),
+        ("eval.py", "--model_path w --fake f --benchmark mini", ["--benchmark ", "--fake"]),
         ("eval.py", "--model_path w --fake f --split a", ["--split ", "--fake"]),
         ("eval.py", "--predictions p --device auto", ["--device ", "--predictions"]),
         ("eval.py", "--predictions p --no_crop", ["--no_crop ", "--predictions"]),

@@ -13,12 +13,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from data.augment import Blur, Jpeg
 from data.dataset import EvalImages, TrainImages
 from data.order import Pool, find_pairs, make_pools
-from data.samples import concat, describe_labels, subsample
+from data.samples import concat, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.architectures import architecture
 from options.train_options import TrainOptions
 from training import schedule
+from training.resume import describe_labels
 from training.state import TrainingState
 from util.errors import UsageError
 
