@@ -22,6 +22,7 @@ class Weights(NamedTuple):
     trained_on: dict[str, Any] | None = None  # see data/contents.py: which images
     mean: Triple = IMAGENET_MEAN  # of the network's input
     std: Triple = IMAGENET_STD
+    trunk: bool = False  # whether the file says that it lacks the last layer
 
 
 def read_weights(path: str) -> Weights:
@@ -45,15 +46,20 @@ def read_weights(path: str) -> Weights:
         checkpoint.get("trained_on"),
         mean or IMAGENET_MEAN,
         std or IMAGENET_STD,
+        checkpoint.get("trunk") is True,
     )
 
 
-def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
-    """Copy `weights` into `network`.
+def load_weights(network: nn.Module, weights: Weights, name: str, *, without: str = "") -> None:
+    """Copy `weights` into `network`, all but the layer whose path is `without`, if any.
 
     Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
     """
-    expected = network.state_dict()
+    expected = {
+        key: value
+        for key, value in network.state_dict().items()
+        if not without or key.rpartition(".")[0] != without
+    }
     missing = [key for key in expected if key not in weights.state]
     unexpected = [key for key in weights.state if key not in expected]
     reshaped = [
@@ -65,7 +71,7 @@ def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     wrong = [f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
         raise UsageError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
-    network.load_state_dict(weights.state)
+    network.load_state_dict(weights.state, strict=not without)
 
 
 def _triple(path: str, checkpoint: dict[str, Any], key: str) -> Triple | None:
