@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from minibench.families import FAMILIES, JPEG_FAMILIES, SHARED_REALS, WITH_CLASS_FOLDERS
-from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_different_crops
+from minibench.edits import KINDS, edit
+from minibench.families import FAMILIES, JPEG_FAMILIES, SHALLOW, SHARED_REALS, WITH_CLASS_FOLDERS
+from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_crop, draw_different_crops
 from options.minibench_options import BuildOptions
 from options.parse import parse
 from util.errors import UsageError, run
@@ -54,6 +55,7 @@ def plan(seed: int, only: str = "") -> list[Task]:
     """
     folders = [("train", "train", TRAINED_ON, TRAIN_PAIRS), ("val", "val", TRAINED_ON, VAL_PAIRS)]
     folders += [("test", f"test/{family}", family, TEST_PAIRS) for family in FAMILIES]
+    folders.append(("test", f"test/{SHALLOW}", SHALLOW, TEST_PAIRS))  # last: seeds follow the order
     if only:
         counts = {"train": FAMILY_TRAIN_PAIRS, "val": FAMILY_VAL_PAIRS}
         folders = [(split, split, only, pairs) for split, pairs in counts.items()]
@@ -83,7 +85,7 @@ def write_pairs(task: Task, root: Path) -> int:
     """Write one batch of pairs below `root` and return the number of images.
 
     Real and fake of a pair have the same file name and go through the same crop, rounding and
-    encoder (and JPEG quality), so that nothing but the generator tells them apart.
+    encoder (and JPEG quality), so that nothing but the generator, or the edit, tells them apart.
     """
     from minibench.fakes import fakes_of  # noqa: PLC0415 - only the workers need torch
 
@@ -91,17 +93,32 @@ def write_pairs(task: Task, root: Path) -> int:
     is_test = task.folder.startswith("test/")
     with_classes = task.family in (WITH_CLASS_FOLDERS if is_test else {TRAINED_ON})
     reals = [cut(crop) for crop in task.crops]
-    fakes = fakes_of(task.family, reals, int(rng.integers(2**31)))
-    for crop, real, fake in zip(task.crops, reals, fakes, strict=True):
+    if task.family == SHALLOW:
+        made = edits_of(task, reals, rng)
+    else:
+        fakes = fakes_of(task.family, reals, int(rng.integers(2**31)))
+        made = [(crop.name, fake) for crop, fake in zip(task.crops, fakes, strict=True)]
+    for crop, real, (name, fake) in zip(task.crops, reals, made, strict=True):
         low, high = JPEG_QUALITIES
         jpeg = task.family in JPEG_FAMILIES
         quality = int(rng.integers(low, high + 1)) if jpeg else None
         folder = root / task.folder / (crop.kind if with_classes else "")
         for label, pixels in (("0_real", real), ("1_fake", fake)):
-            path = folder / label / f"{crop.name}.{'jpeg' if jpeg else 'png'}"
+            path = folder / label / f"{name}.{'jpeg' if jpeg else 'png'}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(pixels, quality))
     return 2 * len(task.crops)
+
+
+def edits_of(task: Task, reals: list[Pixels], rng: np.random.Generator) -> list[tuple[str, Pixels]]:
+    """Return for each crop of `task` a name that tells the kind of edit, and the edited image."""
+    made, first = [], task.seed[-1]  # the place of this batch in the set: the kinds take turns
+    for number, (crop, real) in enumerate(zip(task.crops, reals, strict=True), first):
+        kind = KINDS[number % len(KINDS)]
+        while (other := draw_crop("test", rng)).photograph == crop.photograph:
+            pass
+        made.append((f"{crop.name}_{kind}", edit(kind, real, cut(other), rng)))
+    return made
 
 
 def _start_worker() -> None:
@@ -116,7 +133,8 @@ def fingerprint(seed: int, only: str) -> str:
     That is the seed, the family, the photographs, the weights and the code that makes the images.
     """
     paths = [*FOLDER.glob("*.jpg"), *WEIGHTS.glob("*.safetensors"), *HERE.glob("generators/*.py")]
-    paths += [HERE / name for name in ("build.py", "fakes.py", "families.py", "photographs.py")]
+    sources = ("build.py", "edits.py", "fakes.py", "families.py", "photographs.py")
+    paths += [HERE / name for name in sources]
     digest = hashlib.sha256(f"seed {seed} {only}\n".encode())
     for path in sorted(paths):
         digest.update(path.relative_to(HERE).as_posix().encode() + b"\n")

@@ -2,9 +2,11 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from data.testsets import PAPER_ELEVEN
 from minibench.photographs import FOLDER
 from minibench.spread import METRICS, Metrics, read_about, read_metrics, read_rows
 from options.minibench_options import CompareOptions
@@ -57,13 +59,19 @@ def read_shipped(path: Path) -> Shipped:
 
 def compare(ours: Metrics, shipped: Shipped) -> list[Compared]:
     """Return the metrics that both sides have, without a mean over other test sets."""
-    same_sets = set(ours) == {testset for testset, _ in shipped}
+    same_sets = in_mean(ours) == in_mean(testset for testset, _ in shipped)
     return [
         Compared(name, metric, float(value), min(theirs), max(theirs))
         for name, metrics in ours.items()
         for metric, value in metrics.items()
         if value and (theirs := shipped.get((name, metric))) and (same_sets or name != MEAN)
     ]
+
+
+def in_mean(testsets: Iterable[str]) -> set[str]:
+    """Return those that the row "mean" is over: of the paper's eleven, or all where none is."""
+    names = set(testsets) - {MEAN}
+    return names & set(PAPER_ELEVEN) or names
 
 
 def draw(ours: Metrics, compared: list[Compared]) -> str:
@@ -84,13 +92,16 @@ def main() -> None:
     options = parse(CompareOptions)
     results, path = Path(options.results[0]), Path(options.shipped)
     ours, about = read_metrics(results), read_about(results / "metrics.json", "weights", "dataroot")
-    compared = compare(ours, read_shipped(path))
+    shipped = read_shipped(path)
+    compared = compare(ours, shipped)
     made = read_about(path.with_suffix(".json"), "seeds", "packages", "processor")
     if not compared:
         raise UsageError(f"{path}: holds no figure of the test sets in {results}")
     outside = [c for c in compared if not c.is_inside()]
     count = len(made["seeds"])
     print(f"\n{draw(ours, compared)}\n")
+    if alone := sorted(set(ours) - {testset for testset, _ in shipped}):
+        print(f"not part of the shipped runs: {', '.join(alone)}")
     inside = f"{len(compared) - len(outside)} of" if outside else "all"
     total = f"{len(compared)} figures"
     print(f"{inside} {total} lie inside the spread of the shipped ones ({count} runs)")

@@ -15,3 +15,6 @@ JPEG_FAMILIES = frozenset({"whichfaceisreal"})
 
 SHARED_REALS = {"imle": "crn"}
 """Test sets that hold the same real images as another one, as in the real benchmark."""
+
+SHALLOW = "shallow"
+"""A test set beside the thirteen, and in no mean: photographs that were edited, not generated."""

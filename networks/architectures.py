@@ -73,6 +73,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnext50_32x4d": _resnet("resnext50_32x4d"),
     "wide_resnet50_2": _resnet("wide_resnet50_2"),
     "vgg16": _torchvision("vgg16", head="classifier.6", features="features", stages=_blocks(31)),
+    "mobilenet_v2": _torchvision(
+        "mobilenet_v2", head="classifier.1", features="features", stages=_blocks(19)
+    ),
     "mobilenet_v3_small": _torchvision(
         "mobilenet_v3_small", head="classifier.3", features="features", stages=_blocks(13)
     ),

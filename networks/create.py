@@ -23,34 +23,49 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
     "pretrained" (the weights that the network's library publishes, but for the last layer,
     downloaded at first use; "imagenet" names torchvision's IMAGENET1K_V1), or the path of a weights
     file, which must fit to the key: a checkpoint, or for timm's networks a file that timm reads.
-    Raises UsageError for an unknown name, for weights that do not fit, and where the download
-    fails.
+    The last layer is drawn afresh but where a checkpoint holds it: one that says to be a trunk
+    (`Weights.trunk`) does not. Raises UsageError for an unknown name, for weights that do not fit,
+    and where the download fails.
     """
-    is_timm = name.startswith("timm:")
+    its, is_timm = architecture(name), name.startswith("timm:")
     if init == "imagenet" and is_timm:
         raise UsageError(f"--arch {name}: give --init pretrained, scratch, or a weights file")
-    if init not in ("scratch", "imagenet", "pretrained"):
-        if not (is_timm and is_foreign(init)):
-            return create_trained(name, read_weights(init))
-        network = _pretrained_timm(name, init)
-    elif init == "scratch":
+    if init == "scratch":
         network = build(name)
         _zero_residual_branches(network)
-    elif is_timm:
-        network = _pretrained_timm(name)
-    else:
+    elif init in ("imagenet", "pretrained") and not is_timm:
         network = build(name)
-        _load_imagenet(network, name, architecture(name))
-    head = network.get_submodule(architecture(name).head)
+        _load_imagenet(network, name, its)
+    elif init == "pretrained":
+        network = _pretrained_timm(name)
+    elif is_timm and is_foreign(init):
+        network = _pretrained_timm(name, init)
+    else:
+        weights = read_weights(init)
+        if not weights.trunk:
+            return create_trained(name, weights)
+        network = build(name)
+        load_weights(network, weights, name, without=its.head)
+    head = network.get_submodule(its.head)
     nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
     return network
 
 
 def create_trained(name: str, weights: Weights) -> nn.Module:
     """Build a network that holds `weights`; raises UsageError where they do not fit to the key."""
+    require_head(weights)
     network = build(name)
     load_weights(network, weights, name)
     return network
+
+
+def require_head(weights: Weights) -> None:
+    """Raise UsageError for a trunk: its scores would be those of a last layer drawn at random."""
+    if weights.trunk:
+        raise UsageError(
+            f"{weights.path}: holds a network without its last layer, to start from and not to"
+            " score with; train one from it (train.py --init)"
+        )
 
 
 def build(name: str) -> nn.Module:
@@ -90,8 +105,4 @@ def _load_imagenet(network: nn.Module, name: str, its: Architecture) -> None:
             ) from error
     state = read_checkpoint(file)
     kept = {k: v for k, v in state.items() if k.rpartition(".")[0] != its.head}
-    result = network.load_state_dict(kept, strict=False)
-    not_taken = [k for k in result.missing_keys if k.rpartition(".")[0] != its.head]
-    if not_taken or result.unexpected_keys:
-        first = (not_taken + result.unexpected_keys)[0]
-        raise UsageError(f"--init imagenet: {file} does not fit {name}, first at {first}")
+    load_weights(network, Weights(f"--init imagenet: {file}", kept), name, without=its.head)

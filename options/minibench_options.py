@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.declare import at_least, between, option
+from options.declare import at_least, between, if_given, option
 from options.machine import MAX_PROCESSES, SEED
 from options.places import writable_file, writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """Build the miniature benchmark: 13,800 images of 64x64 pixels."""
+    """Build the miniature benchmark: 14,200 images of 64x64 pixels."""
 
     examples: ClassVar = (
         "python -m minibench.build --out dataset/mini",
@@ -115,3 +115,30 @@ class CompareOptions:
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
         return None if len(self.results) == 1 else "RESULTS must be one results folder of eval.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShallowOptions:
+    """Edit a part of each photograph, without any generator, and write both as a test set."""
+
+    examples: ClassVar = (
+        "python -m minibench.shallow --real photos --out dataset/test/shallow",
+        "python -m minibench.shallow --real photos --out dataset/test/shallow --size 512 --seed 1",
+    )
+    page: ClassVar = "minibench/README.md"
+
+    real: str = option("", "folder of photographs, with any folders inside", metavar="FOLDER")
+    out: str = option(
+        "", "folder to make, with 0_real and 1_fake", if_given(writable_folder), metavar="FOLDER"
+    )
+    size: int = option(
+        224,
+        "side in pixels of the square that is cut from each photograph; smaller ones are left out",
+        between(32, 10_000),
+    )
+    seed: int = option(0, "seed of the crops and of the edits", SEED)
+    overwrite: bool = option(False, "replace --out if it is another set of edits")
+
+    def conflict(self) -> str | None:
+        """Return what is wrong with the options taken together, or None."""
+        return None if self.real and self.out else "--real and --out are needed: two folders"

@@ -150,6 +150,26 @@ def test_sets_of_one_side_alone_are_passed_over(
     said = run(compare, capsys, monkeypatch, ours, "--shipped", shipped)
     assert "all 2 figures lie inside" in said  # a mean over other sets is another figure
     assert "| dalle" in said
+    assert "not part of the shipped runs: dalle" in said
+
+
+def test_a_set_that_is_in_no_mean_leaves_the_mean_comparable(
+    shipped: pathlib.Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"progan": ("0.970000", "0.900000"), "san": ("0.800000", "0.600000")}
+    figures |= {"shallow": ("0.500000", "0.500000"), "mean": ("0.885000", "0.750000")}
+    ours = make_results(shipped.parent, 9, figures)
+    said = run(compare, capsys, monkeypatch, ours, "--shipped", shipped)
+    assert "all 6 figures lie inside" in said
+    assert "not part of the shipped runs: shallow\n" in said
+    row = next(line for line in said.splitlines() if "| shallow" in line)
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "shallow",
+        "50.00",
+        "",
+        "50.00",
+        "",
+    ]
 
 
 def test_what_is_missing_or_damaged_is_named(

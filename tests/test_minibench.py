@@ -14,7 +14,7 @@ from data.sources import find_testsets
 from minibench import build, photographs
 from minibench.contact_sheet import draw_sheet
 from minibench.fakes import fakes_of
-from minibench.families import FAMILIES
+from minibench.families import FAMILIES, SHALLOW
 from tests.commands import ROOT, Result, run
 from tests.conftest import assert_wrong_usage
 
@@ -78,7 +78,7 @@ def test_crops_are_different_and_crn_and_imle_share_theirs() -> None:
     assert {folder: len(set(found)) for folder, found in crops.items()} == {
         "train": 4000,
         "val": 300,
-        **{f"test/{name}": 200 for name in FAMILIES},
+        **{f"test/{name}": 200 for name in (*FAMILIES, SHALLOW)},
     }
     assert crops["test/crn"] == crops["test/imle"] != crops["test/san"]
     for folder, found in crops.items():
@@ -135,13 +135,13 @@ def test_a_build_is_whole_repeatable_and_in_the_layout(
     train = find_samples(str(first / "train"), ["landscape", "nature", "object"])
     assert np.bincount(train.labels).tolist() == [50, 50]
     testsets = find_testsets(str(first / "test"))
-    assert set(testsets) == set(FAMILIES)
+    assert set(testsets) == {*FAMILIES, SHALLOW}
     for name, samples in testsets.items():
         assert np.bincount(samples.labels).tolist() == [12, 12]
         kind = "JPEG" if name == "whichfaceisreal" else "PNG"
         with Image.open(samples.path(0)) as real, Image.open(samples.path(12)) as fake:
             assert (real.format, real.size) == (fake.format, fake.size) == (kind, (64, 64))
-    assert json.loads((first / "minibench.json").read_text())["images"] == 2 * (50 + 30 + 13 * 12)
+    assert json.loads((first / "minibench.json").read_text())["images"] == 2 * (50 + 30 + 14 * 12)
     assert draw_sheet(first / "test").width > 1000
 
     capsys.readouterr()

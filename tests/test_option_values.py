@@ -31,6 +31,7 @@ NEEDED = {  # what each command wants beside the option in question
     "tools/manifest.py": "d",
     "tools/download.py": "val",
     "tools/spectra.py": "--dataroot d",
+    "minibench/shallow.py": "--real r --out o",
 }
 NUMBERS = [
     (script, field.name, kind)
@@ -96,6 +97,7 @@ OUTPUTS = [
     ("minibench/build.py", "--out"),
     ("minibench/train_generators.py", "--out"),
     ("minibench/contact_sheet.py", "--out"),
+    ("minibench/shallow.py", "--out"),
     ("benchmarks/sweep.py", "--json"),
     ("benchmarks/__main__.py", "--out"),
 ]

@@ -17,6 +17,7 @@ from options.minibench_options import (
     BuildOptions,
     CompareOptions,
     GeneratorOptions,
+    ShallowOptions,
     SheetOptions,
     SpreadOptions,
 )
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Any] = {
     "minibench/build.py": BuildOptions,
     "minibench/train_generators.py": GeneratorOptions,
     "minibench/contact_sheet.py": SheetOptions,
+    "minibench/shallow.py": ShallowOptions,
     "minibench/spread.py": SpreadOptions,
     "minibench/compare.py": CompareOptions,
     "tools/spectra.py": SpectraOptions,

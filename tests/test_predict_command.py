@@ -18,6 +18,7 @@ from options.predict_options import PredictOptions
 from tests.conftest import write_image
 from tests.test_options import refused
 from util.errors import UsageError
+from util.files import sha256
 
 Capture = pytest.CaptureFixture[str]
 Rows = list[dict[str, str]]
@@ -118,7 +119,7 @@ def test_a_threshold_of_another_crop(
 ) -> None:
     with pytest.raises(UsageError, match=r"--threshold .*no such file"):
         run(home, capsys, "ours.pth", "--threshold", tmp_path / "none.json")
-    digest = predict.sha256(str(home / "ours.pth"))
+    digest = sha256(str(home / "ours.pth"))
     for crop_size, word in ((CROP, ""), (40, "--cropSize 40"), (None, "--no_crop")):
         origin = {"weights_sha256": digest, "crop_size": crop_size}
         learned = Calibration(0.0, 0.0, 0.0, "accuracy", "x", num_real=1, num_fake=1, **origin)

@@ -184,6 +184,10 @@ def main() -> None:
         for name in dict.fromkeys(options.what):
             if name == "weights":
                 get_weights(options.checkpoints_dir)
+            elif name == "mobilenet_v2":
+                from tools.released.mobilenet import get_mobilenet  # noqa: PLC0415 - torch
+
+                print(get_mobilenet(options.checkpoints_dir), flush=True)
             else:
                 get_split(name, options)
     except KeyboardInterrupt as error:
