@@ -42,7 +42,7 @@ from training.epoch import (
 )
 from training.logs import write_history
 from training.resume import describe_labels, finish_records, made_from, open_tensorboard, resume
-from training.setup import build_datasets, build_state
+from training.setup import build_datasets, build_state, network_name
 from training.state import TrainingState
 from training.step_log import StepLog
 from util import distributed, errors
@@ -90,7 +90,7 @@ def compare(options: TrainOptions, folder: str, init: str, testsets: Mapping[str
         {
             name: load_detector(
                 path,
-                arch=options.arch,
+                arch=network_name(options),
                 device=options.device,
                 precision=options.precision,
                 tf32=options.tf32,
@@ -119,7 +119,8 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
-    check_fit(options.arch, options.cropSize, at_a_time, options.freeze)
+    arch = network_name(options)
+    check_fit(arch, options.cropSize, at_a_time, options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
@@ -132,9 +133,9 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
     # -----------------------------------------------------------------------------
     # network, optimizer, schedule: all that changes is in `state`
 
-    its = architecture(options.arch)
-    network = create_network(options.arch, options.init).to(device)
-    frozen = frozen_part(network, options.arch, options.freeze)
+    its = architecture(arch)
+    network = create_network(arch, options.init).to(device)
+    frozen = frozen_part(network, arch, options.freeze)
     freeze(frozen)
     ddp = DistributedDataParallel(network) if world_size > 1 else None
     model: nn.Module = ddp or network
@@ -163,7 +164,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
         run_folder.write_about(folder, dataclasses.asdict(options), data, resumed)
         write_history(folder, progress.rows())
     say(
-        f"{described}; {options.arch} from {options.init} on {device}, {options.precision};"
+        f"{described}; {arch} from {options.init} on {device}, {options.precision};"
         f" {num_steps} steps an epoch"
     )
     if resumed:
@@ -252,7 +253,7 @@ def train(options: TrainOptions, device: torch.device, folder: str, init: str) -
 
             # the end of the epoch: validate, step the plateau, save the best and the latest
             detector = as_detector(
-                state.in_use(), arch=options.arch, device=device, precision=options.precision
+                state.in_use(), arch=arch, device=device, precision=options.precision
             )
             metrics = validate(detector, val_set.samples, read_val(every_val))
             left_out = "it is left out of the validation"

@@ -61,6 +61,8 @@ def _zero_residual_branches(network: nn.Module) -> None:
 
 def _load_imagenet(network: nn.Module, name: str, its: Architecture) -> None:
     url = its.pretrained
+    if not url:
+        raise UsageError(f"--init imagenet: {name} has no such weights; use --init scratch")
     file = os.path.join(torch.hub.get_dir(), "checkpoints", os.path.basename(url))
     if not os.path.exists(file):
         os.makedirs(os.path.dirname(file), exist_ok=True)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple
+from networks.stem import split_stem
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
@@ -51,8 +52,15 @@ def read_weights(path: str) -> Weights:
 def load_weights(network: nn.Module, weights: Weights, name: str) -> None:
     """Copy `weights` into `network`.
 
-    Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
+    Raises UsageError that names the first keys that are missing, unexpected, or of another shape;
+    also where they were trained behind another stem, which no key tells.
     """
+    stem = split_stem(weights.arch)[1:]
+    if any(stem) and stem != split_stem(name)[1:]:
+        raise UsageError(
+            f"{weights.path}: is a {weights.arch}, no {name}: the keys may be the same, the stem is"
+            " not; leave --arch out or, in training, give its --stem_stride and --stem_input"
+        )
     expected = network.state_dict()
     missing = [key for key in expected if key not in weights.state]
     unexpected = [key for key in weights.state if key not in expected]
