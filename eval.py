@@ -8,36 +8,30 @@ if __name__ == "__main__":
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from data.layouts import find_released
-from data.samples import Samples, find_samples
-from data.sources import find_testsets, testsets_left_out
 from data.unreadable import report_unreadable
-from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import benchmark, own_scores
-from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
-from evaluation.degrade import ORIGINAL, variants
+from evaluation.calibration import learn_from_predictions
 from evaluation.ensemble import ensemble
 from evaluation.evaluation import Evaluation, Provenance, refuse_other_labels, refuse_reserved
 from evaluation.measure import Measuring
 from evaluation.metrics_file import read_provenance
 from evaluation.predictions import read_predictions
-from evaluation.protocol import ScoringProtocol, size_of
 from evaluation.published import check_published, published
 from evaluation.rows import read_degraded
-from evaluation.scoring import Reading, score_testset
+from evaluation.scoring import Reading
+from evaluation.setup import images_of, learn_threshold, load_entries
 from evaluation.suspicions import warnings
-from evaluation.sweep import Entry, entry_of, evaluate
+from evaluation.sweep import evaluate
 from evaluation.thresholds import Calibration
-from networks.detector import Detector, load_detector
-from networks.gradcam import gradcam, require_maps
-from options.detector_source import detector_sources
+from networks.detector import Detector
+from networks.gradcam import gradcam
 from options.places import writable_folder
 from report.console import calibration_table, robustness_table, testset_line
 from report.published import published_tables
-from report.results_folder import beside, detector_names, model_names, refuse_other_results
+from report.results_folder import beside, model_names, refuse_other_results
 from report.tables import markdown
 from report.write import write_report
 from util import distributed, errors
@@ -56,11 +50,7 @@ def score_images(options: EvalOptions) -> int:
     asked = benchmark(options.benchmark)
     testsets, left_out = images_of(options, asked)
     refuse_reserved(testsets)
-    entries = load_entries(options, testsets)
-    for entry in entries:
-        entry.evaluation.benchmark = asked
-        entry.evaluation.provenance.partial = left_out
-        entry.evaluation.provenance.benchmark_name = asked.name
+    entries = load_entries(options, testsets, asked=asked, left_out=left_out)
     evaluations = [entry.evaluation for entry in entries]
     reading = Reading(options.batch_size, options.max_batch_pixels, options.num_threads)
 
@@ -101,56 +91,6 @@ def score_images(options: EvalOptions) -> int:
     return report_unreadable(lost, options.skip_unreadable, "metrics.json")
 
 
-def load_entries(options: EvalOptions, testsets: Mapping[str, Samples]) -> list[Entry]:
-    """Load each detector, and say how it scores: as its authors do, unless asked for otherwise."""
-    entries = []
-    sources = detector_sources(options.model_path, options.detector)
-    names = [options.name] if options.name and len(sources) == 1 else detector_names(sources)
-    for source, name in zip(sources, names, strict=True):
-        detector = load_detector(
-            source.path,
-            name=source.name,
-            backbone=source.backbone,
-            arch=options.arch,
-            device=options.device,
-            precision=options.precision,
-            tf32=options.tf32,
-            compile=options.compile,
-        )
-        if options.gradcam:
-            require_maps(detector)
-        its = detector.input
-        crop_size = its.crop(options.cropSize, whole=options.no_crop, default=its.usual)
-        detector.check_size(crop_size)
-        protocol = ScoringProtocol(
-            crop_size=crop_size,
-            crops=options.crops,
-            resize=size_of(options.resize) if options.resize else its.resize,
-            interpolation=its.interpolation,
-            reencode=options.reencode,
-            precision=options.precision,
-            max_pixels=options.max_pixels,
-        )
-        entry = entry_of(
-            name,
-            detector,
-            protocol,
-            dataroot=options.dataroot,
-            testsets=testsets,
-            kept_in=options.results_dir,
-        )
-        origin = entry.evaluation.provenance
-        origin.aligned = options.aligned
-        if options.robustness:
-            origin.levels = {
-                "blur": options.blur_sigmas,
-                "jpeg": options.jpeg_qualities,
-                "rescale": options.rescale_factors,
-            }
-        entries.append(entry)
-    return entries
-
-
 def measure_predictions(options: EvalOptions) -> int:
     """Measure saved predictions, one file or several side by side, and report."""
     if os.path.isdir(options.calibrate_on):
@@ -167,7 +107,7 @@ def measure_predictions(options: EvalOptions) -> int:
         refuse_reserved(scores)
         origin = read_provenance(path)
         asked = benchmark(options.benchmark or origin.benchmark_name, f"{path}: benchmark_name")
-        scores = own_scores(asked, scores, path, options.testsets)
+        scores = own_scores(asked, scores, path=path, wanted=options.testsets)
         if missing := sorted(set(options.testsets) - set(scores)):
             raise errors.UsageError(
                 f"--testsets: {', '.join(missing)} not in {path}; it holds {', '.join(scores)}"
@@ -202,32 +142,6 @@ def measure_predictions(options: EvalOptions) -> int:
     return 0
 
 
-def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples], list[str]]:
-    """Return the test sets to score, and which others are there but were not asked for."""
-    if not asked.name:
-        testsets = find_testsets(
-            options.dataroot,
-            options.testsets,
-            split=options.split,
-            real=options.real,
-            fakes=options.fake,
-            val_fraction=options.val_fraction,
-        )
-        return testsets, testsets_left_out(options.dataroot, options.testsets)
-    released = find_released(
-        options.dataroot,
-        asked.order,
-        asked.layout,
-        benchmark=asked.name,
-        wanted=options.testsets,
-        split=options.split,
-        real=options.real,
-    )
-    if released.others:
-        note(f"left out, as {asked.name} does not have them: {', '.join(released.others)}")
-    return released.testsets, released.unasked
-
-
 def results_folder(options: EvalOptions, name: str) -> str:
     """Return the folder of --name or, without it, `name`; raise UsageError where none can be."""
     folder = os.path.join(options.results_dir, options.name or name)
@@ -247,36 +161,6 @@ def refuse_lost_results(
     if not options.overwrite:
         with_threshold = bool(options.calibrate_on)
         refuse_other_results(folder, evaluations, testsets, with_threshold=with_threshold)
-
-
-def learn_threshold(
-    options: EvalOptions, entry: Entry, reading: Reading, *, testsets: Mapping[str, Samples]
-) -> Calibration | None:
-    """Learn the threshold of --calibrate_on, if one is asked for, on images or on their scores."""
-    source, origin = options.calibrate_on, entry.evaluation.provenance
-    if not source:
-        return None
-    if os.path.isdir(source):
-        refuse_own_images(source, testsets.values())
-        (scored,) = score_testset(
-            [entry.detector],
-            entry.protocol,
-            reading,
-            stores=[entry.store],
-            name=os.path.basename(os.path.abspath(source)),
-            samples=find_samples(source),
-            variants=variants({}),
-        )
-        if scored.unreadable:
-            origin.unreadable[source] = scored.unreadable
-        return learn_from_scores(
-            source, scored.variants[ORIGINAL], target_fpr=options.target_fpr, origin=origin
-        )
-    own = {
-        name: [samples.relative(index) for index in range(len(samples.labels))]
-        for name, samples in testsets.items()
-    }
-    return learn_from_predictions(source, target_fpr=options.target_fpr, origin=origin, own=own)
 
 
 def measuring(

@@ -34,7 +34,7 @@ from networks.fit import check_fit, smallest_part
 from networks.freeze import freeze, frozen_part
 from networks.normalize import normalize
 from networks.weights import read_weights
-from training import run_folder, run_lock, schedule
+from training import run_folder, run_lock
 from training.epoch import (
     finish_epoch,
     note_unreadable,
@@ -42,9 +42,21 @@ from training.epoch import (
     validate,
 )
 from training.logs import write_history
-from training.resume import describe_labels, finish_records, made_from, open_tensorboard, resume
-from training.setup import build_datasets, build_state, describe_pools, with_input_size
-from training.state import TrainingState
+from training.resume import (
+    describe_labels,
+    finish_records,
+    is_finished,
+    made_from,
+    open_tensorboard,
+    resume,
+)
+from training.setup import (
+    build_datasets,
+    build_state,
+    describe_pools,
+    network_name,
+    with_input_size,
+)
 from training.step_log import StepLog
 from util import distributed, errors
 from util.console import print_next_command, say
@@ -98,7 +110,7 @@ def compare(
             name,
             load_detector(
                 path,
-                arch=options.arch,
+                arch=network_name(options),
                 device=options.device,
                 precision=options.precision,
                 tf32=options.tf32,
@@ -134,7 +146,8 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     train_set, val_set, pools = build_datasets(options, world_size)
     num_steps, batch_size = steps_per_epoch(pools), sum(pool.per_batch for pool in pools)
     at_a_time = smallest_part(batch_size // world_size, options.accumulate)
-    check_fit(options.arch, options.cropSize, train_on=at_a_time, fixed_part=options.freeze)
+    arch = network_name(options)
+    check_fit(arch, options.cropSize, train_on=at_a_time, fixed_part=options.freeze)
     num_images = len(train_set.samples.labels) + len(val_set.samples.labels)
     max_steps = options.max_steps or sys.maxsize
     span = min(options.niter * num_steps, max_steps)
@@ -147,9 +160,9 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     # -----------------------------------------------------------------------------
     # network, optimizer, schedule: all that changes is in `state`
 
-    its = architecture(options.arch)
-    network = create_network(options.arch, options.init).to(device)
-    frozen = frozen_part(network, options.arch, options.freeze)
+    its = architecture(arch)
+    network = create_network(arch, options.init).to(device)
+    frozen = frozen_part(network, arch, options.freeze)
     freeze(frozen)
     ddp = DistributedDataParallel(network) if world_size > 1 else None
     model: nn.Module = ddp or network
@@ -180,7 +193,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
         run_folder.write_about(folder, dataclasses.asdict(options), data=data, continues=resumed)
         write_history(folder, progress.rows())
     say(
-        f"{described}; {options.arch} from {options.init} on {device}, {options.precision};"
+        f"{described}; {arch} from {options.init} on {device}, {options.precision};"
         f" {num_steps} steps an epoch"
     )
     if resumed:
@@ -273,7 +286,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
 
             # the end of the epoch: validate, step the plateau, save the best and the latest
             detector = as_detector(
-                state.in_use(), arch=options.arch, device=device, precision=options.precision
+                state.in_use(), arch=arch, device=device, precision=options.precision
             )
             metrics = validate(detector, val_set.samples, read_val(every_val))
             left_out = "it is left out of the validation"
@@ -299,18 +312,6 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     if distributed.is_main():
         run_folder.end(folder)
     print_end(folder, progress)
-
-
-def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
-    """Return whether the last step, the last epoch, or the plateau's end has been reached."""
-    progress = state.progress
-    if progress.step and not progress.part:  # under way, if only its validation is left
-        return False
-    if progress.total_steps >= max_steps:
-        return True
-    if not state.is_plateau():  # a cycle ends with its last step
-        return False
-    return progress.epoch >= options.niter or schedule.plateau_ended(state.optimizer)
 
 
 if __name__ == "__main__":

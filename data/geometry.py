@@ -113,3 +113,14 @@ class Flip:
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
         """Return the image, mirrored or untouched."""
         return image[:, ::-1] if rng.random() < self.prob else image
+
+
+@dataclass(frozen=True)
+class Rotate90:
+    """Turn by 90, 180 or 270 degrees, with chance `prob`."""
+
+    prob: float
+
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return the image, turned or untouched."""
+        return np.rot90(image, int(rng.integers(1, 4))) if rng.random() < self.prob else image

@@ -5,6 +5,8 @@ ImageNet normalization comes after them, on the device, a batch at a time (netwo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from data.augment import Blur, Jpeg, Transform
 from data.geometry import CentreCrop, CornerCrop, Flip, RandomCrop, Resize
 
@@ -17,14 +19,18 @@ def train_transform(
     blur: Blur,
     jpeg: Jpeg,
     flip: bool,
+    more: Sequence[Transform] = (),
 ) -> list[Transform]:
-    """Return the transforms of training (Wang et al. 2020, 4.1): blur, then JPEG, then the crop."""
+    """Return the transforms of training (Wang et al. 2020, 4.1): blur, then JPEG, then the crop;
+    last what that paper does not have.
+    """
     return [
         Resize(load_size, rz_interp),
         blur,
         jpeg,
         RandomCrop(crop_size),
         Flip(0.5 if flip else 0.0),
+        *more,
     ]
 
 

@@ -69,7 +69,7 @@ def benchmark(name: str, asked_by: str = "--benchmark") -> Benchmark:
 
 
 def own_scores(
-    asked: Benchmark, scores: Mapping[str, Scores], path: str, wanted: Sequence[str]
+    asked: Benchmark, scores: Mapping[str, Scores], *, path: str, wanted: Sequence[str]
 ) -> dict[str, Scores]:
     """Return the scores of a benchmark's own test sets, and say which others are left out.
 

@@ -117,7 +117,7 @@ def edits_of(task: Task, reals: list[Pixels], rng: np.random.Generator) -> list[
         kind = KINDS[number % len(KINDS)]
         while (other := draw_crop("test", rng)).photograph == crop.photograph:
             pass
-        made.append((f"{crop.name}_{kind}", edit(kind, real, cut(other), rng)))
+        made.append((f"{crop.name}_{kind}", edit(kind, real, other=cut(other), rng=rng)))
     return made
 
 

@@ -41,7 +41,7 @@ class Brush(NamedTuple):
     radius: int
 
 
-def edit(kind: str, pixels: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+def edit(kind: str, pixels: Pixels, *, other: Pixels, rng: np.random.Generator) -> Pixels:
     """Return a copy of an image, (H, W, 3) with sides from LEAST_SIDE, with one edit of `kind`.
 
     `other` is another photograph, for splice, as large at least as LEAST_SIDE and as the brush.
@@ -97,7 +97,7 @@ def liquify(pixels: Pixels, brush: Brush, rng: np.random.Generator) -> Pixels:
 def splice(pixels: Pixels, brush: Brush, rng: np.random.Generator, *, other: Pixels) -> Pixels:
     """Paste a disc of `other`, another photograph, from anywhere in it, with a soft edge."""
     source = _centre(other, brush.radius, rng)
-    return _paste(pixels, brush, other, source, rng)
+    return _paste(pixels, brush, source=other, at=source, rng=rng)
 
 
 def clone(pixels: Pixels, brush: Brush, rng: np.random.Generator) -> Pixels:
@@ -105,16 +105,16 @@ def clone(pixels: Pixels, brush: Brush, rng: np.random.Generator) -> Pixels:
     while True:
         x, y = _centre(pixels, brush.radius, rng)
         if np.hypot(x - brush.x, y - brush.y) >= 2 * brush.radius:
-            return _paste(pixels, brush, pixels, (x, y), rng)
+            return _paste(pixels, brush, source=pixels, at=(x, y), rng=rng)
 
 
 def retouch(pixels: Pixels, brush: Brush, rng: np.random.Generator) -> Pixels:
     """Blur, or sharpen by an unsharp mask, with a soft edge."""
     blurred = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), rng.uniform(1.0, 2.0))
     if rng.integers(2):
-        return _blend(pixels, blurred, brush, rng)
+        return _blend(pixels, blurred, brush=brush, rng=rng)
     sharp = pixels + rng.uniform(1.0, 2.0) * (pixels - blurred)
-    return _blend(pixels, np.clip(sharp, 0, 255), brush, rng)
+    return _blend(pixels, np.clip(sharp, 0, 255), brush=brush, rng=rng)
 
 
 def _centre(pixels: Pixels, radius: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -131,19 +131,24 @@ def _distance(pixels: Pixels, brush: Brush) -> Plane:
 
 
 def _paste(
-    pixels: Pixels, brush: Brush, source: Pixels, at: tuple[int, int], rng: np.random.Generator
+    pixels: Pixels,
+    brush: Brush,
+    *,
+    source: Pixels,
+    at: tuple[int, int],
+    rng: np.random.Generator,
 ) -> Pixels:
     """Paste the disc of `source` around `at`, x and y, under the brush."""
     pasted = pixels.copy()
     pasted[_window(brush.x, brush.y, brush.radius)] = source[_window(*at, brush.radius)]
-    return _blend(pixels, pasted, brush, rng)
+    return _blend(pixels, pasted, brush=brush, rng=rng)
 
 
 def _window(x: int, y: int, radius: int) -> tuple[slice, slice]:
     return slice(y - radius, y + radius + 1), slice(x - radius, x + radius + 1)
 
 
-def _blend(pixels: Pixels, new: NDArray[Any], brush: Brush, rng: np.random.Generator) -> Pixels:
+def _blend(pixels: Pixels, new: NDArray[Any], *, brush: Brush, rng: np.random.Generator) -> Pixels:
     """Mix `new` into the image under a mask that is 1 in the middle and falls smoothly to 0."""
     softness = rng.uniform(0.2, 0.6)  # of the radius, over which it falls
     ramp = np.clip((1 - _distance(pixels, brush)) / softness, 0, 1)

@@ -41,7 +41,7 @@ class Cropped(NamedTuple):
 
 
 def crop_all(
-    root: str, names: list[str], options: ShallowOptions, out: LeftOut
+    root: str, names: list[str], *, options: ShallowOptions, out: LeftOut
 ) -> Iterator[Cropped]:
     """Yield a crop of each photograph, in an order drawn by the seed, with progress.
 
@@ -88,7 +88,7 @@ def write_pairs(folder: Path, crops: Iterable[Cropped], out: LeftOut) -> dict[st
     for crop, other in with_others(crops):
         kind = KINDS[len(made) % len(KINDS)]
         try:
-            fake = edit(kind, crop.pixels, other, crop.rng)
+            fake = edit(kind, crop.pixels, other=other, rng=crop.rng)
         except TooPlain:
             out["too plain to be edited"].append(crop.photograph)
             continue
@@ -129,7 +129,9 @@ def main() -> None:
     names = [os.fsdecode(name) for name in plain_images(options.real, f"--real {options.real}")]
     left_out: LeftOut = defaultdict(list)
     with atomic_folder(options.out, lambda path: OURS.fullmatch(path) is not None) as folder:
-        made = write_pairs(Path(folder), crop_all(options.real, names, options, left_out), left_out)
+        made = write_pairs(
+            Path(folder), crop_all(options.real, names, options=options, out=left_out), left_out
+        )
         if not made:
             raise UsageError(
                 f"--real {options.real}: two photographs are needed of {options.size} pixels a side"

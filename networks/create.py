@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from networks.architectures import Architecture, architecture
+from networks.stem import change_stem, split_stem
 from networks.weights import Weights, is_foreign, load_weights, read_weights
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
@@ -76,7 +77,9 @@ def build(name: str) -> nn.Module:
 def _pretrained_timm(name: str, file: str = "") -> nn.Module:
     from networks.timm_models import timm_pretrained  # noqa: PLC0415 (optional)
 
-    return timm_pretrained(name, file).to(memory_format=torch.channels_last)
+    network = timm_pretrained(split_stem(name)[0], file)
+    change_stem(network, name)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _zero_residual_branches(network: nn.Module) -> None:
@@ -92,6 +95,8 @@ def _zero_residual_branches(network: nn.Module) -> None:
 
 def _load_imagenet(network: nn.Module, name: str, its: Architecture) -> None:
     url = its.pretrained
+    if not url:
+        raise UsageError(f"--init imagenet: {name} has no such weights; use --init scratch")
     file = os.path.join(torch.hub.get_dir(), "checkpoints", os.path.basename(url))
     if not os.path.exists(file):
         os.makedirs(os.path.dirname(file), exist_ok=True)

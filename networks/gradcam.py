@@ -20,9 +20,9 @@ def gradcam(detector: Detector, image: Tensor, threshold: float = 0.0) -> npt.ND
 
     `image` is (3, H, W) uint8. Returns (H, W) float32 in [0, 1]: the evidence for "fake" where the
     logit is above `threshold`, else the evidence for "real", as a share of the strongest in this
-    image; zeros where there is none. A cell of a ResNet's maps stands for 32x32 pixels, so the
-    answer is coarse. Works in inference mode, too; the network's mode, parameters and gradients
-    stay as they are. Raises UsageError where the architecture has no maps.
+    image; zeros where there is none. A cell of a ResNet's maps stands for 32x32 pixels (8x8 behind
+    a stem of stride 1), so the answer is coarse. Works in inference mode, too; the network's mode,
+    parameters and gradients stay as they are. Raises UsageError where the detector has no maps.
     """
     network, maps_at = require_maps(detector)
     with torch.inference_mode(False), torch.enable_grad():

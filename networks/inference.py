@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from networks.tiled import Tiled
 from util.errors import UsageError, one_line
 
 
@@ -32,6 +33,9 @@ def for_inference(network: nn.Module, compile: bool = False) -> nn.Module:
 
 def _folded(network: nn.Module) -> nn.Module:
     """Return `network`, in evaluation mode, with its batch norms folded; it may be changed."""
+    if isinstance(network, Tiled):  # how it walks depends on the image, which cannot be traced
+        network.network = _folded(network.network)
+        return network
     try:
         traced = fx.symbolic_trace(network)
     except Exception:  # control flow that depends on the data, and whatever else tracing meets

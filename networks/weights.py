@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple
+from networks.stem import split_stem
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
@@ -77,8 +78,15 @@ def load_weights(
     """Copy `weights` into `network`, all but the layer whose path is `without`, if any. With
     `assign` it then holds these very tensors: for one built without any, on torch's meta device.
 
-    Raises UsageError that names the first keys that are missing, unexpected, or of another shape.
+    Raises UsageError that names the first keys that are missing, unexpected, or of another shape;
+    also where they were trained behind another stem, which no key tells.
     """
+    stem = split_stem(weights.arch)[1:]
+    if any(stem) and stem != split_stem(name)[1:]:
+        raise UsageError(
+            f"{weights.path}: is a {weights.arch}, no {name}: the keys may be the same, the stem is"
+            " not; leave --arch out or, in training, give its --stem_stride and --stem_input"
+        )
     expected = {
         key: value
         for key, value in network.state_dict().items()

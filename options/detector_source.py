@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -51,3 +53,29 @@ def detector_sources(model_paths: Sequence[str], detectors: Sequence[str]) -> li
             path, _, backbone = files.partition(",")
             found.append(DetectorSource(path, name, backbone))
     return found
+
+
+def detector_names(sources: Sequence[DetectorSource]) -> list[str]:
+    """Return a name for each detector, made different where equal: NAME-<stem of the file> of a
+    published one, `default_name` of others.
+    """
+    names: list[str] = []
+    for source in sources:
+        stem = os.path.splitext(os.path.basename(source.path))[0]
+        name = f"{source.name}-{stem}" if source.name else default_name(source.path)
+        names.append(distinct_name(name, names))
+    return names
+
+
+def default_name(model_path: str) -> str:
+    """Return <run>-<best|latest|N> for a checkpoint of a run, else the stem of the file's name."""
+    stem = os.path.splitext(os.path.basename(model_path))[0]
+    run = os.path.basename(os.path.dirname(os.path.abspath(model_path)))
+    match = re.fullmatch(r"model_epoch_(\w+)", stem)
+    return f"{run}-{match[1]}" if match and run else stem
+
+
+def distinct_name(name: str, names: Sequence[str]) -> str:
+    """Return `name` or, where `names` hold it already, one made of it."""
+    same = sum(other == name or other.startswith(f"{name} (") for other in names)
+    return f"{name} ({same + 1})" if same else name

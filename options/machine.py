@@ -80,8 +80,8 @@ class NetworkOptions:
 
     arch: str = option(
         "",
-        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}, or"
-        " timm:NAME",
+        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}, timm:NAME;"
+        " with another stem NAME-stride1, NAME-npr, NAME-hh, NAME-stride1-npr, NAME-stride1-hh",
         needs=[SCORING],
     )
     compile: bool = option(

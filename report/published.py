@@ -26,11 +26,13 @@ def published_tables(evaluation: Evaluation, name: str = "") -> list[Table]:
             if any(metric in its for its in row.figures.values())
         ]
         if shown:
-            tables.append(_table(evaluation, metric, shown, f"{name}: " if name else ""))
+            tables.append(
+                _table(evaluation, metric, detectors=shown, before=f"{name}: " if name else "")
+            )
     return tables
 
 
-def _table(evaluation: Evaluation, metric: str, detectors: Sequence[str], before: str) -> Table:
+def _table(evaluation: Evaluation, metric: str, *, detectors: Sequence[str], before: str) -> Table:
     benchmark = evaluation.benchmark
     ours = {line.name: line.metrics[metric] for line in evaluation.lines()}
     rows = [benchmark.published[detector].figures for detector in detectors]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from evaluation.evaluation import Evaluation
 from evaluation.metrics_file import METRICS_FILE, read_metrics
-from options.detector_source import DetectorSource
+from options.detector_source import distinct_name
 from util.errors import UsageError
 from util.files import atomic_folder
 
@@ -30,26 +29,6 @@ ON_REQUEST = {
 }
 
 
-def default_name(model_path: str) -> str:
-    """Return <run>-<best|latest|N> for a checkpoint of a run, else the stem of the file's name."""
-    stem = os.path.splitext(os.path.basename(model_path))[0]
-    run = os.path.basename(os.path.dirname(os.path.abspath(model_path)))
-    match = re.fullmatch(r"model_epoch_(\w+)", stem)
-    return f"{run}-{match[1]}" if match and run else stem
-
-
-def detector_names(sources: Sequence[DetectorSource]) -> list[str]:
-    """Return a name for each detector, made different where equal: NAME-<stem of the file> of a
-    published one, `default_name` of others.
-    """
-    names: list[str] = []
-    for source in sources:
-        stem = os.path.splitext(os.path.basename(source.path))[0]
-        name = f"{source.name}-{stem}" if source.name else default_name(source.path)
-        names.append(_another(name, names))
-    return names
-
-
 def model_names(paths: Sequence[str]) -> list[str]:
     """Return names for the models of predictions files: by folder, made different where equal."""
     names: list[str] = []
@@ -58,14 +37,8 @@ def model_names(paths: Sequence[str]) -> list[str]:
         own = os.path.splitext(file)[0]
         name = os.path.basename(folder) if own == "predictions" else own
         name += " scores" if f"{name}.csv" in FILES else ""  # its own file is <name>.csv
-        names.append(_another(name, names))
+        names.append(distinct_name(name, names))
     return names
-
-
-def _another(name: str, names: Sequence[str]) -> str:
-    """Return `name` or, where `names` hold it already, one made of it."""
-    same = sum(other == name or other.startswith(f"{name} (") for other in names)
-    return f"{name} ({same + 1})" if same else name
 
 
 def own_file(folder: str, model: str, file: str) -> str:

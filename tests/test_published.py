@@ -6,7 +6,7 @@ import pytest
 from data.testsets import ORDER, PAPER_ELEVEN
 from evaluation.published import check_published, published, published_names
 from options.names import PUBLISHED
-from options.train_options import PRESETS
+from options.presets import TABLE_2
 from tests.tolerances import written
 from util.errors import UsageError
 
@@ -37,7 +37,7 @@ def test_an_unknown_published_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_published_rows_are_called_as_the_presets_that_repeat_them() -> None:
-    assert set(PRESETS) <= set(published_names())
+    assert set(TABLE_2) <= set(published_names())
 
 
 def test_help_lists_the_published_names() -> None:

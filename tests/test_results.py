@@ -25,10 +25,10 @@ from evaluation.measure import Measuring
 from evaluation.metrics_file import read_provenance
 from evaluation.predictions import Scores, read_predictions, write_predictions
 from evaluation.suspicions import suspicions
+from options.detector_source import default_name
 from options.eval_options import EvalOptions
 from options.parse import parse
 from report.latex import latex
-from report.results_folder import default_name
 from report.tables import markdown, model_tables
 from tests.conftest import write_image
 from tests.test_tables import make_model, random_scores

@@ -71,7 +71,7 @@ def test_an_edit_changes_what_is_under_its_brush_and_not_a_bit_elsewhere(kind: s
 def test_an_edit_follows_from_its_seed_and_changes_at_least_so_much(kind: str) -> None:
     real = photograph(2, 64, 64)
     first, again, other = (
-        edits.edit(kind, real, OTHER, np.random.default_rng(s)) for s in (1, 1, 2)
+        edits.edit(kind, real, other=OTHER, rng=np.random.default_rng(s)) for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -84,8 +84,8 @@ def test_an_edit_follows_from_its_seed_and_changes_at_least_so_much(kind: str) -
 def test_a_plain_image_is_refused_rather_than_left_as_it_is(kind: str) -> None:
     sky = np.full((40, 40, 3), 120, np.uint8)
     with pytest.raises(TooPlain):
-        edits.edit(kind, sky, OTHER, np.random.default_rng(0))
-    assert (edits.edit("splice", sky, OTHER, np.random.default_rng(0)) != sky).any()
+        edits.edit(kind, sky, other=OTHER, rng=np.random.default_rng(0))
+    assert (edits.edit("splice", sky, other=OTHER, rng=np.random.default_rng(0)) != sky).any()
 
 
 def test_liquify_moves_content_and_invents_none() -> None:

@@ -36,6 +36,7 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
         ("train.py", "--preset blur --blur_sig 1 --blur_prob 0", ["--blur_sig ", "--blur_prob"]),
         ("train.py", "--jpg_qual 75", ["--jpg_qual ", "--jpg_prob"]),
         ("train.py", "--jpg_method pil --jpg_prob 0", ["--jpg_method ", "--jpg_prob"]),
+        ("train.py", "--jpg_passes 3", ["--jpg_passes ", "--jpg_prob"]),
         ("train.py", "--lr 1 --head_lr 1 --freeze backbone", ["--lr ", "--head_lr", "--freeze"]),
         ("train.py", "--testroots t", ["--testroots ", "--init"]),
         ("train.py", "--pairs --class_bal", ["--class_bal ", "--pairs"]),

@@ -10,7 +10,7 @@ import torch
 
 from data.samples import Samples, count_labels, fingerprint
 from options.train_options import TrainOptions, may_change
-from training import run_folder
+from training import run_folder, schedule
 from training.logs import TensorBoard, write_history
 from training.state import Progress, TrainingState
 from util import distributed
@@ -84,6 +84,18 @@ def open_tensorboard(folder: str, progress: Progress) -> TensorBoard:
         first_step=progress.total_steps + 1,
         history=progress.rows(),
     )
+
+
+def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
+    """Return whether the last step, the last epoch, or the plateau's end has been reached."""
+    progress = state.progress
+    if progress.step and not progress.part:  # under way, if only its validation is left
+        return False
+    if progress.total_steps >= max_steps:
+        return True
+    if not state.is_plateau():  # a cycle ends with its last step
+        return False
+    return progress.epoch >= options.niter or schedule.plateau_ended(state.optimizer)
 
 
 def finish_records(folder: str, progress: Progress) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from data.augment import Blur, Jpeg
+from data.augment import Blur, ColorJitter, Cutout, Jpeg, Noise, Transform
 from data.dataset import EvalImages, TrainImages
+from data.geometry import Rotate90
 from data.order import Pool, find_pairs, make_pools
 from data.samples import concat, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
 from networks.architectures import architecture
+from networks.stem import stem_name
 from options.train_options import TrainOptions
 from training import schedule
 from training.resume import describe_labels
@@ -61,10 +63,15 @@ def build_datasets(
     assert options.loadSize and options.cropSize, "with_input_size comes first"
     load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
-    jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method)
-    flip = not options.no_flip
+    jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method, options.jpg_passes)
     train_steps = train_transform(
-        load_size, crop_size, interpolation, blur=blur, jpeg=jpeg, flip=flip
+        load_size,
+        crop_size,
+        interpolation,
+        blur=blur,
+        jpeg=jpeg,
+        flip=not options.no_flip,
+        more=augmentations(options),
     )
     val_steps = val_transform(load_size, crop_size, interpolation, blur=blur, jpeg=jpeg)
     if options.max_images:
@@ -99,6 +106,24 @@ def describe_pools(pools: Sequence[Pool]) -> str:
     return words
 
 
+def augmentations(options: TrainOptions) -> list[Transform]:
+    """Return what may happen to a training image after its crop, in this order: that of SAFE (Li et
+    al. 2024) where it has them.
+    """
+    chances: dict[Callable[[float], Transform], float] = {
+        Rotate90: options.rotate90,
+        ColorJitter: options.color_jitter,
+        Noise: options.noise,
+        Cutout: options.cutout,
+    }
+    return [augmentation(chance) for augmentation, chance in chances.items() if chance > 0]
+
+
+def network_name(options: TrainOptions) -> str:
+    """Return the name of the architecture to train, its stem included: what a checkpoint says."""
+    return stem_name(options.arch, stride=options.stem_stride, input=options.stem_input)
+
+
 def build_state(options: TrainOptions, network: nn.Module, span: int) -> TrainingState:
     """Return the optimizer, its schedule over `span` steps, the gradient scaler of fp16, and the
     average of the weights, if asked for. Raises UsageError where the schedule ends before it
@@ -111,9 +136,9 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
     }
     groups = parameter_groups(network, options)
     optimizer: torch.optim.Optimizer
-    if options.optim == "adam":
-        betas = (options.beta1, 0.999)
-        optimizer = torch.optim.Adam(groups, betas=betas, **common)
+    if options.optim in ("adam", "adamw"):
+        kind = torch.optim.Adam if options.optim == "adam" else torch.optim.AdamW
+        optimizer = kind(groups, betas=(options.beta1, 0.999), **common)
     else:
         momentum = options.momentum
         optimizer = torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, **common)
@@ -135,10 +160,15 @@ def build_state(options: TrainOptions, network: nn.Module, span: int) -> Trainin
     if options.ema:
         decay = get_ema_multi_avg_fn(options.ema)
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    its = architecture(options.arch)
-    kind = {"arch": options.arch, "crop_size": options.cropSize, "mean": its.mean, "std": its.std}
-    kind["interpolation"] = options.rz_interp[0]
-    return TrainingState(network, optimizer, rate, scaler, average, kind)
+    its = architecture(arch := network_name(options))
+    about = {
+        "arch": arch,
+        "crop_size": options.cropSize,
+        "mean": its.mean,
+        "std": its.std,
+        "interpolation": options.rz_interp[0],
+    }
+    return TrainingState(network, optimizer, rate, scaler, average, about)
 
 
 def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict[str, Any]]:
@@ -148,7 +178,7 @@ def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict[str
     trained = [p for p in network.parameters() if p.requires_grad]
     if options.head_lr is None:
         return [{"params": trained}]
-    head = list(network.get_submodule(architecture(options.arch).head).parameters())
+    head = list(network.get_submodule(architecture(network_name(options)).head).parameters())
     rest = [p for p in trained if all(p is not own for own in head)]
     own = {"params": head, "lr": options.head_lr}
     return [{"params": rest}, own] if rest else [own]

@@ -89,8 +89,13 @@ class StepLog:
         if logs:
             self._draw_curves(batch_loss)
         if saves or signal:
-            network, precision = self.state.network, options.precision
-            require_sound(network, part, arch=options.arch, precision=precision, folder=self.folder)
+            require_sound(
+                self.state.network,
+                part,
+                arch=self.state.kind["arch"],
+                precision=options.precision,
+                folder=self.folder,
+            )
             self.board.flush()
             save(self.state, self.folder, run_folder.LATEST)
         if signal:

@@ -1,0 +1,136 @@
+"""From the options of eval.py to the parts of a sweep: images, detectors, thresholds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from data.layouts import find_released
+from data.samples import Samples, find_samples
+from data.sources import find_testsets, testsets_left_out
+from evaluation.benchmark import Benchmark
+from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
+from evaluation.degrade import ORIGINAL, variants
+from evaluation.protocol import ScoringProtocol, size_of
+from evaluation.scoring import Reading, score_testset
+from evaluation.sweep import Entry, entry_of
+from evaluation.thresholds import Calibration
+from networks.detector import load_detector
+from networks.gradcam import require_maps
+from options.detector_source import detector_names, detector_sources
+from options.eval_options import EvalOptions
+from util.console import note
+
+
+def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples], list[str]]:
+    """Return the test sets to score, and which others are there but were not asked for."""
+    if not asked.name:
+        testsets = find_testsets(
+            options.dataroot,
+            options.testsets,
+            split=options.split,
+            real=options.real,
+            fakes=options.fake,
+            val_fraction=options.val_fraction,
+        )
+        return testsets, testsets_left_out(options.dataroot, options.testsets)
+    released = find_released(
+        options.dataroot,
+        asked.order,
+        asked.layout,
+        benchmark=asked.name,
+        wanted=options.testsets,
+        split=options.split,
+        real=options.real,
+    )
+    if released.others:
+        note(f"left out, as {asked.name} does not have them: {', '.join(released.others)}")
+    return released.testsets, released.unasked
+
+
+def load_entries(
+    options: EvalOptions,
+    testsets: Mapping[str, Samples],
+    *,
+    asked: Benchmark,
+    left_out: list[str],
+) -> list[Entry]:
+    """Load each detector, and say how it scores: as its authors do, unless asked for otherwise."""
+    entries = []
+    sources = detector_sources(options.model_path, options.detector)
+    names = [options.name] if options.name and len(sources) == 1 else detector_names(sources)
+    for source, name in zip(sources, names, strict=True):
+        detector = load_detector(
+            source.path,
+            name=source.name,
+            backbone=source.backbone,
+            arch=options.arch,
+            device=options.device,
+            precision=options.precision,
+            tf32=options.tf32,
+            compile=options.compile,
+        )
+        if options.gradcam:
+            require_maps(detector)
+        its = detector.input
+        crop_size = its.crop(options.cropSize, whole=options.no_crop, default=its.usual)
+        detector.check_size(crop_size)
+        protocol = ScoringProtocol(
+            crop_size=crop_size,
+            crops=options.crops,
+            resize=size_of(options.resize) if options.resize else its.resize,
+            interpolation=its.interpolation,
+            reencode=options.reencode,
+            precision=options.precision,
+            max_pixels=options.max_pixels,
+        )
+        entry = entry_of(
+            name,
+            detector,
+            protocol,
+            dataroot=options.dataroot,
+            testsets=testsets,
+            kept_in=options.results_dir,
+        )
+        entry.evaluation.benchmark = asked
+        origin = entry.evaluation.provenance
+        origin.partial, origin.benchmark_name = left_out, asked.name
+        origin.aligned = options.aligned
+        if options.robustness:
+            origin.levels = {
+                "blur": options.blur_sigmas,
+                "jpeg": options.jpeg_qualities,
+                "rescale": options.rescale_factors,
+            }
+        entries.append(entry)
+    return entries
+
+
+def learn_threshold(
+    options: EvalOptions, entry: Entry, reading: Reading, *, testsets: Mapping[str, Samples]
+) -> Calibration | None:
+    """Learn the threshold of --calibrate_on, if one is asked for, on images or on their scores."""
+    source, origin = options.calibrate_on, entry.evaluation.provenance
+    if not source:
+        return None
+    if os.path.isdir(source):
+        refuse_own_images(source, testsets.values())
+        (scored,) = score_testset(
+            [entry.detector],
+            entry.protocol,
+            reading,
+            stores=[entry.store],
+            name=os.path.basename(os.path.abspath(source)),
+            samples=find_samples(source),
+            variants=variants({}),
+        )
+        if scored.unreadable:
+            origin.unreadable[source] = scored.unreadable
+        return learn_from_scores(
+            source, scored.variants[ORIGINAL], target_fpr=options.target_fpr, origin=origin
+        )
+    own = {
+        name: [samples.relative(index) for index in range(len(samples.labels))]
+        for name, samples in testsets.items()
+    }
+    return learn_from_predictions(source, target_fpr=options.target_fpr, origin=origin, own=own)
