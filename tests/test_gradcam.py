@@ -149,7 +149,9 @@ def test_without_evidence_the_map_is_zero() -> None:
 
 def test_the_network_stays_as_it_was() -> None:
     network = network_of("resnet18")
-    detector = NetworkDetector(network, name="resnet18", device=CPU)
+    detector = NetworkDetector(
+        network, name="resnet18", device=CPU, maps=maps_of(ARCHITECTURES["resnet18"])
+    )
     network.train()
     network.get_submodule("layer1").eval()  # as where batch normalisation is frozen
     network.get_parameter("conv1.weight").requires_grad_(False)
@@ -167,7 +169,9 @@ def test_the_network_stays_as_it_was() -> None:
 
 def test_the_network_is_restored_after_an_error() -> None:
     network = network_of("resnet18")
-    detector = NetworkDetector(network, name="resnet18", device=CPU)
+    detector = NetworkDetector(
+        network, name="resnet18", device=CPU, maps=maps_of(ARCHITECTURES["resnet18"])
+    )
     network.train()
     with pytest.raises(RuntimeError):
         gradcam(detector, noise()[:2])
