@@ -76,12 +76,13 @@ def read_degraded(path: str) -> list[Degraded]:
 
 
 def write_csv(path: str, rows: Sequence[Row]) -> None:
-    """Write rows of one shape: fractions with 6 decimals, undefined ones empty."""
+    """Write rows: fractions with 6 decimals; what is undefined, or another row's alone, is empty."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     with atomic_write(path) as file:
         writer = csv_writer(file)
-        if rows:
-            writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        if columns:
+            writer.writerow(columns)
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
 
 
 def _aligned(as_is: Measured, aligned: Measured) -> Row:

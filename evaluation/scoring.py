@@ -74,6 +74,7 @@ def image_scorer(
     can `on_read` is told, each in the process that met it.
     """
     is_whole = protocol.crop_size is None
+    cost = max(detector.input.cost for detector in detectors)
     crops = [crop for transforms in degradations for crop in protocol.transforms(transforms)]
     read = eval_reader(
         EvalImages(samples, crops, max_pixels=protocol.max_pixels),
@@ -85,7 +86,7 @@ def image_scorer(
         on_error=on_error,
         on_read=on_read,
         by_size=is_whole,
-        max_pixels=reading.max_batch_pixels if is_whole else None,
+        max_pixels=reading.max_batch_pixels // cost if is_whole or cost > 1 else None,
     )
     count = len(samples.labels) * len(crops)
 

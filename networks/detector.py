@@ -19,9 +19,10 @@ from networks.detectors.release import release
 from networks.device import autocast, choose_device
 from networks.fit import check_fit
 from networks.inference import for_inference
-from networks.input_spec import ANY_INPUT, InputSpec
+from networks.input_spec import ANY_INPUT, STRIDE1_COST, InputSpec
 from networks.maps import Maps, maps_of
 from networks.normalize import normalize
+from networks.stem import split_stem
 from networks.weights import Weights, read_weights
 from util.errors import UsageError
 from util.files import sha256
@@ -146,7 +147,7 @@ def load_detector(
     weights, maps, published = Weights(path, {}), None, bool(name)
     if published:
         network, its = load_released(release(name), name, path=path, backbone=backbone)
-        mean, std, input = its.mean, its.std, its.input
+        mean, std, input, maps = its.mean, its.std, its.input, its.maps
     else:
         weights = read_weights(path)
         name = arch or weights.arch or PAPERS
@@ -154,7 +155,11 @@ def load_detector(
         network, maps = create_trained(name, weights), maps_of(kind)
         mean, std = weights.mean, weights.std
         input = InputSpec(
-            weights.crop_size, kind.size, kind.any_size, interpolation=weights.interpolation
+            weights.crop_size,
+            kind.size,
+            kind.any_size,
+            interpolation=weights.interpolation,
+            cost=STRIDE1_COST if split_stem(name)[1] else 1,
         )
     network = network.to(where)
     return NetworkDetector(

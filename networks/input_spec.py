@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+STRIDE1_COST = 16  # of a ResNet behind a stem that keeps every pixel
+
 Side = int | tuple[int, int]  # of the short side, or height and width
 
 
@@ -16,6 +18,7 @@ class InputSpec(NamedTuple):
     whole: bool = False  # whether its authors score whole images
     resize: Side | None = None  # before the crop; None: as it is
     interpolation: str = "bilinear"  # of that, a key of data/geometry.py's INTERPOLATIONS
+    cost: int = 1  # how many times the memory for a pixel that a ResNet-50 takes
 
     def crop(self, asked: int | None, *, whole: bool, default: int | None) -> int | None:
         """Return the side of the crops to score, None for whole images.

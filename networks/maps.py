@@ -13,8 +13,8 @@ class Maps(NamedTuple):
     """The output of one module, to be read as maps of the image."""
 
     module: str  # its path in the network
-    layout: str  # "NCHW", "NHWC", or "tokens": (N, tokens, C), the image's row by row
-    prefix_tokens: int  # before those of the image
+    layout: str = "NCHW"  # or "NHWC", or "tokens": (N, tokens, C), the image's row by row
+    prefix_tokens: int = 0  # before those of the image
 
     def as_nchw(self, output: Tensor, height: int, width: int) -> Tensor:
         """Return the maps (1, C, h, w) in the output for one image of height x width pixels."""

@@ -53,7 +53,7 @@ def write_report(
     The folder goes from its old state to the new one in one step. `num_mistakes` are shown of each
     label in each test set, with pictures from `dataroot` or where the scores say that they come
     from, and with Grad-CAM by `explain`, one for each of the first evaluations. Returns what the
-    console shows: captions and first table.
+    console shows: captions and the first tables.
     """
     several = len(evaluations) > 1
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
@@ -78,7 +78,7 @@ def write_report(
 
 def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
     """Write table.csv, table.md, table.tex, metrics.json (and comparison.csv for several models);
-    return what the console shows: the captions and the first table.
+    return what the console shows: the captions and the first tables.
     """
     several = len(evaluations) > 1
     rows = [
@@ -103,7 +103,8 @@ def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
     _write(os.path.join(folder, "table.md"), "\n\n".join(parts) + "\n")
     _write(os.path.join(folder, "table.tex"), latex(evaluations))
     write_metrics(folder, evaluations, warned)
-    return "\n\n".join([*said, markdown(tables[0])])
+    first = tables[:2] if several else tables[:1]  # who leads, and by how much
+    return "\n\n".join([*said, *map(markdown, first)])
 
 
 def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequence[Mistake]) -> None:

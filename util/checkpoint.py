@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 import shutil
@@ -14,6 +15,10 @@ import torch
 from util.errors import UsageError, WorkError
 from util.files import atomic_write
 from util.interrupt import defer_worker_deaths
+
+# Many published files hold the options of their training beside the weights: plain values, which
+# reading them so does not run
+torch.serialization.add_safe_globals([argparse.Namespace])
 
 
 def save_checkpoint(path: str, state: dict[str, Any], previous: str = "") -> None:

@@ -29,8 +29,8 @@ def blueprint(state: State) -> Blueprint:
 
 RELEASE = Release(
     blueprint=blueprint,
-    # timm refuses this tag of open_clip's, and shall: without one it takes other weights that fit
-    backbone=f"{TOWER}.commonpool_xl_s13b_b90k",
+    backbone=f"{TOWER}.datacompxl",  # the same network; CommonPool's weights are not in timm
+    backbone_elsewhere=True,
     paper="Cozzolino et al., CVPR 2024 Workshops",
     source="https://github.com/grip-unina/ClipBased-SyntheticImageDetection",
     licence="Apache-2.0",

@@ -25,6 +25,12 @@ def load_released(
         raise UsageError(
             f"--detector {name}:{path},{backbone}: its file holds all of it; leave {backbone} out"
         )
+    if release.backbone_elsewhere and not backbone:
+        last = list(release.files.items())[-1]
+        raise UsageError(
+            f"--detector {name}:{path}: needs the file of its backbone after a comma: {last[0]},"
+            f" from {last[1]}"
+        )
     own = state_dict(path, read_checkpoint(path))
     try:
         blueprint = release.blueprint(dict(own))

@@ -8,6 +8,7 @@ from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from networks.create import build
 from networks.detectors.release import Blueprint, Release, State
 from networks.input_spec import InputSpec
+from networks.maps import Maps
 
 SOURCE = "https://github.com/chuangchuangtan/NPR-DeepfakeDetection"
 RAW = "https://raw.githubusercontent.com/chuangchuangtan/NPR-DeepfakeDetection"
@@ -27,6 +28,7 @@ def blueprint(state: State) -> Blueprint:
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         input=InputSpec(None, whole=True),
+        maps=Maps("layer2"),
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from networks.architectures import Triple
 from networks.input_spec import InputSpec
+from networks.maps import Maps
 from options.names import DETECTORS
 from util.errors import UsageError
 
@@ -31,6 +32,7 @@ class Blueprint(NamedTuple):
     mean: Triple  # of the pixels on [0, 1]
     std: Triple
     input: InputSpec
+    maps: Maps | None = None  # where Grad-CAM may look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Release:
     it leaves out of `state`; the network holds it as its module `backbone`. A key that is not the
     detector's stays in `state`, so that loading names it."""
     backbone: str = ""  # timm's name of the network whose own weights the file lacks
+    backbone_elsewhere: bool = False  # whether these are not those that timm fetches by that name
     paper: str  # first author, venue and year
     source: str  # address of the authors' code
     licence: str

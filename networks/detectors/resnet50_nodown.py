@@ -11,7 +11,8 @@ import torch
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from networks.create import build
 from networks.detectors.release import Blueprint, Release, State
-from networks.input_spec import InputSpec
+from networks.input_spec import STRIDE1_COST, InputSpec
+from networks.maps import Maps
 from networks.tiled import Tiled
 
 CLIPBASED = "https://github.com/grip-unina/ClipBased-SyntheticImageDetection"
@@ -28,7 +29,8 @@ def blueprint(state: State) -> Blueprint:
         {f"network.{key}": value for key, value in state.items()},
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        input=InputSpec(None, whole=True),
+        input=InputSpec(None, whole=True, cost=STRIDE1_COST),
+        maps=Maps("network.layer4"),
     )
 
 

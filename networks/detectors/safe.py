@@ -7,6 +7,7 @@ import torch
 from networks.create import build
 from networks.detectors.release import Blueprint, Release, State
 from networks.input_spec import InputSpec
+from networks.maps import Maps
 
 SOURCE = "https://github.com/Ouxiang-Li/SAFE"
 
@@ -25,6 +26,7 @@ def blueprint(state: State) -> Blueprint:
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         input=InputSpec(256, usual=256),
+        maps=Maps("layer2"),
     )
 
 
