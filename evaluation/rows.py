@@ -76,7 +76,7 @@ def read_degraded(path: str) -> list[Degraded]:
 
 
 def write_csv(path: str, rows: Sequence[Row]) -> None:
-    """Write rows: fractions with 6 decimals; what is undefined, or another row's alone, is empty."""
+    """Write rows: fractions with 6 decimals; what is undefined, or other rows' alone, is empty."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with atomic_write(path) as file:
         writer = csv_writer(file)

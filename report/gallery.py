@@ -49,15 +49,15 @@ def gallery(
     threshold: float,
     number: int,
     roots: Mapping[str, str],
-    transforms: Sequence[Transform],
+    transforms: Mapping[int, Sequence[Transform]],
     explain: Explain | None,
 ) -> list[Mistake]:
     """Return the mistakes of one model in each of its test sets (`models_scores`, by name).
 
     They come in the order of `find_mistakes`, with pictures of what the network saw: the image
-    after the `transforms` of the scoring protocol, shrunk to at most 160 pixels a side (PNG to 64
-    pixels, else JPEG). `roots` are the folders of the test sets, by name, that paths are relative
-    to; a mistake has no picture where its set has none or the file cannot be read.
+    after the `transforms` of its label in the scoring protocol, shrunk to at most 160 pixels a side
+    (PNG to 64 pixels, else JPEG). `roots` are the folders of the test sets, by name, that paths are
+    relative to; a mistake has no picture where its set has none or the file cannot be read.
 
     With `explain` the picture is given a second time, in grey, with the map laid over it. What is
     explained is the middle of the image, at most 1024x1024 pixels, as more would need gigabytes;
@@ -73,12 +73,10 @@ def gallery(
     for testset, (paths, labels, logits), index in tqdm(
         chosen, desc=f"{model}: mistakes", unit="image", leave=False
     ):
-        path = paths[index]
-        seen = _seen(roots[testset], path, transforms) if testset in roots else None
+        path, label = paths[index], int(labels[index])
+        seen = _seen(roots[testset], path, transforms[label]) if testset in roots else None
         pictures = (None, None) if seen is None else _pictures(seen, explain)
-        mistakes.append(
-            Mistake(model, testset, path, int(labels[index]), float(logits[index]), *pictures)
-        )
+        mistakes.append(Mistake(model, testset, path, label, float(logits[index]), *pictures))
     return mistakes
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from data.augment import Transform
 from evaluation.evaluation import Evaluation, compare
 from evaluation.measure import Difference
 from evaluation.metrics_file import write_metrics
@@ -136,7 +135,8 @@ def find_pictures(
     """Return the mistakes at the last of the thresholds, with pictures of what was scored."""
     threshold = list(_thresholds([evaluation]).values())[-1]
     origin = evaluation.provenance
-    transforms: list[Transform] = (origin.protocol or ScoringProtocol()).transforms()[0]
+    protocol = origin.protocol or ScoringProtocol()
+    transforms = {label: protocol.of_label(label).transforms()[0] for label in (0, 1)}
     return gallery(
         evaluation.name,
         evaluation.scores,

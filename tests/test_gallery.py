@@ -36,7 +36,7 @@ def pictures(  # in the order of its arguments
         threshold=threshold,
         number=number,
         roots=roots,
-        transforms=transforms,
+        transforms={0: transforms, 1: transforms},
         explain=explain,
     )
 

@@ -31,6 +31,14 @@ def test_resize_is_torchvisions(size: tuple[int, int], method: str) -> None:
     np.testing.assert_array_equal(Resize(33, (method,))(image, rng()), np.asarray(expected))
 
 
+@pytest.mark.parametrize("method", ["bilinear", "bicubic"])
+def test_resize_to_both_sides_is_torchvisions(method: str) -> None:
+    image = noise(40, 61)
+    expected = functional.resize(Image.fromarray(image), [33, 20], MODES(method))
+    np.testing.assert_array_equal(Resize((33, 20), (method,))(image, rng()), np.asarray(expected))
+    assert Resize((40, 61))(image, rng()) is image
+
+
 def test_resize_leaves_an_image_that_fits_alone() -> None:
     image = noise(33, 50)
     assert Resize(33, ("lanczos",))(image, rng()) is image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -33,6 +34,13 @@ class Brightness(nn.Module):
         if self.left < 0:
             raise KeyboardInterrupt
         return images.mean(dim=(1, 2, 3))[:, None]
+
+
+class Negative(Brightness):
+    """What calls dark what the other calls bright."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return -super().forward(images)
 
 
 @pytest.fixture
@@ -71,6 +79,40 @@ def score(
         variants=variants(levels),
     )
     return scored
+
+
+def test_detectors_of_one_protocol_see_an_image_in_one_pass(
+    images: pathlib.Path, opened: list[str]
+) -> None:
+    """Each image is opened once for both, and then only for the one that lacks it."""
+    protocol = ScoringProtocol(crop_size=32)
+    detectors = [
+        NetworkDetector(network, name=name, device=torch.device("cpu"))
+        for name, network in (("x", Brightness()), ("y", Negative()))
+    ]
+
+    def both() -> list[Scored]:
+        return score_testset(
+            detectors,
+            protocol,
+            Reading(4),
+            stores=[str(images.parent / name) for name in ("x", "y")],
+            name="set",
+            samples=find_samples(str(images)),
+            variants=variants({}),
+        )
+
+    first, second = both()
+    assert len(opened) == NUM
+    assert first.num_new == second.num_new == NUM
+    assert first.variants["plain"].logits.tolist() == [-x for x in second.variants["plain"].logits]
+    assert [scored.num_new for scored in both()] == [0, 0]
+    assert len(opened) == NUM
+    shutil.rmtree(images.parent / "y/set")
+    again = both()
+    assert [scored.num_new for scored in again] == [0, NUM]
+    assert again[1].variants["plain"].logits.tolist() == second.variants["plain"].logits.tolist()
+    assert min(first.seconds, second.seconds) > 0
 
 
 @pytest.mark.parametrize("crop", [32, None])
