@@ -74,13 +74,13 @@ def timm_pretrained(name: str, file: str = "") -> nn.Module:
     return result
 
 
-def backbone_state(name: str, file: str = "") -> dict[str, Tensor]:
-    """Return the pretrained weights of timm's `name` (without "timm:") under timm's keys, those of
-    its own head with them; from `file`, or else from the hub. Raises what `timm_pretrained` does.
+def backbone_state(name: str, file: str = "") -> tuple[dict[str, Tensor], str]:
+    """Return the pretrained weights of timm's `name` (without "timm:") under timm's keys, and how
+    the keys of its own head begin; from `file`, or else from the hub. Raises what `timm_pretrained`
+    does.
     """
     network = _create(PREFIX + name, file=file or None, pretrained=True)
-    state: dict[str, Tensor] = network.state_dict()
-    return state
+    return network.state_dict(), f"{network.pretrained_cfg['classifier']}."
 
 
 def _create(name: str, file: str | None = None, pretrained: bool = False) -> Any:  # noqa: ANN401

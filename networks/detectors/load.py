@@ -41,11 +41,12 @@ def load_released(
     state = blueprint.state
     if release.backbone:
         wanted = blueprint.network.state_dict()
+        theirs, head = backbone_state(release.backbone, backbone)
         state = state | {
             BACKBONE + key: value
-            for key, value in backbone_state(release.backbone, backbone).items()
+            for key, value in theirs.items()
             # the backbone's own head is no part of a detector that ends before it
-            if not key.startswith("head.") or BACKBONE + key in wanted
+            if not key.startswith(head) or BACKBONE + key in wanted
         }
     load_weights(blueprint.network, Weights(path, _plain(state)), f"--detector {name}", assign=True)
     return blueprint.network.eval(), blueprint
