@@ -14,16 +14,16 @@ class PapersProtocol(NamedTuple):
     """How a benchmark's papers make a logit of an image."""
 
     words: str = ""
-    crops: tuple[int | None, ...] | None = None
-    """Sides of the crops that are theirs (None: whole images); None where the papers set none."""
-    resize: int | None = None  # the short side, before the crop
+    ways: tuple[tuple[int | None, int | tuple[int, int] | None], ...] | None = None
+    """Crop and resize of each way that is theirs, as a `ScoringProtocol` has them; None where the
+    papers set none."""
 
     def is_other(self, protocol: ScoringProtocol) -> bool:
         """Return whether images scored by `protocol` are not what the papers score."""
-        if self.crops is None:
+        if self.ways is None:
             return False
         plain = protocol.crops == 1 and not protocol.reencode
-        return not plain or protocol.crop_size not in self.crops or protocol.resize != self.resize
+        return not plain or (protocol.crop_size, protocol.resize) not in self.ways
 
 
 class Published(NamedTuple):

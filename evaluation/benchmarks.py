@@ -45,7 +45,7 @@ def benchmark(name: str, asked_by: str = "--benchmark") -> Benchmark:
     mean_over = tuple(entry.get("mean_over", order))
     layout, protocol = dict(entry["layout"]), entry["protocol"]
     layout_words = layout.pop("words")
-    crops = protocol.get("crops")
+    ways = protocol.get("ways")
     rows = {detector: _row(row) for detector, row in entry.get("published", {}).items()}
     ours = {detector: _released(detector, order) for detector in entry.get("released", ())}
     return Benchmark(
@@ -60,12 +60,21 @@ def benchmark(name: str, asked_by: str = "--benchmark") -> Benchmark:
         layout=Layout(**layout),
         layout_words=layout_words,
         protocol=PapersProtocol(
-            protocol["words"], None if crops is None else tuple(crops), protocol.get("resize")
+            protocol["words"], None if ways is None else tuple(_way(*its) for its in ways)
         ),
         note=entry.get("note", ""),
         source=entry["source"],
         published={detector: _with_mean(row, mean_over) for detector, row in (ours | rows).items()},
     )
+
+
+def _way(
+    crop: int | None, resize: int | list[int] | None
+) -> tuple[int | None, int | tuple[int, int] | None]:
+    if isinstance(resize, list):
+        height, width = resize
+        return crop, (height, width)
+    return crop, resize
 
 
 def own_scores(

@@ -1,4 +1,4 @@
-"""From a released file to a detector: to the key, in one line where not, and never by running it."""
+"""From a released file to a detector: to the key, or one line; and never by running the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pathlib
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
@@ -16,6 +16,7 @@ from networks.create import create_network
 from networks.detector import load_detector
 from networks.detectors import load as loading
 from networks.detectors.release import Blueprint, Release, release
+from networks.gradcam import gradcam
 from networks.input_spec import InputSpec
 from options.names import DETECTORS
 from util.errors import UsageError
@@ -67,18 +68,15 @@ def head_file(path: pathlib.Path, features: int = 512, **more: Tensor) -> str:
 def test_a_head_and_the_backbones_own_file_make_a_detector(
     tmp_path: pathlib.Path, backbone: pathlib.Path, num_classes: int
 ) -> None:
-    """With the backbone's head where the detector stands on it (CLIP's projection), else without."""
+    """With the backbone's head where the detector stands on it (as on CLIP's), else without."""
     path = head_file(tmp_path / "fc.pth", num_classes or 512)
     network, _ = loading.load_released(
         probe(num_classes), "probe", path=path, backbone=str(backbone)
     )
     assert not any(p.is_meta for p in (*network.parameters(), *network.buffers()))
     plain = timm.create_model("resnet10t", num_classes=num_classes).eval()
-    theirs = (
-        timm.create_model("resnet10t").state_dict() | timm.create_model("resnet10t").state_dict()
-    )
-    theirs = {k: v for k, v in loading.read_checkpoint(str(backbone)).items() if k in theirs}
-    plain.load_state_dict({k: v for k, v in theirs.items() if k in plain.state_dict()})
+    theirs = load_file(backbone)
+    plain.load_state_dict({key: theirs[key] for key in plain.state_dict()})
     head = torch.load(path, weights_only=True)
     images = torch.randn(2, 3, 48, 48)
     with torch.inference_mode():
@@ -125,6 +123,8 @@ def test_files_in_half_precision_score_in_single(tmp_path: pathlib.Path) -> None
     detector = load_detector(str(tmp_path / "half.pth"), name="npr", device="cpu")
     assert {p.dtype for p in detector.network.parameters()} == {torch.float32}
     assert detector.logits(torch.zeros(1, 3, 9, 8, dtype=torch.uint8)).dtype == torch.float32
+    image = torch.arange(3 * 32 * 32).reshape(3, 32, 32).to(torch.uint8)
+    assert gradcam(detector, image).shape == (32, 32)
 
 
 class Evil:
