@@ -61,7 +61,7 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             Brightness(), name="resnet18", device=torch.device("cpu"), weights=path, sha256="0" * 8
         )
 
-    monkeypatch.setattr(eval_script, "load_detector", stub)
+    monkeypatch.setattr("evaluation.setup.load_detector", stub)
     monkeypatch.setattr("report.write.write_page", lambda *_: None)
 
     def run(*argv: object, name: str = "out") -> pathlib.Path:

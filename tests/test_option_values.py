@@ -144,7 +144,7 @@ def test_results_whose_folder_is_a_file_are_found_before_anything_is_scored(
     argv = ["--model_path", str(weights), "--dataroot", str(toy / "test"), *more]
     if more == ["--predictions"]:
         argv = [*more, str(tmp_path / "weights/predictions.csv")]
-    for work in ("score_testset", "read_predictions"):
+    for work in ("evaluate", "read_predictions"):
         monkeypatch.setattr(evaluation, work, None)
     with pytest.raises(UsageError, match="--name") as wrong:
         evaluation.main(parse(EvalOptions, [*argv, "--results_dir", str(tmp_path)]))
