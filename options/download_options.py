@@ -52,8 +52,11 @@ class DownloadOptions:
     )
     accept_licence: bool = option(
         False,
-        "also fetch a detector whose licence does not let anyone use it for any purpose: it lets you",
-        needs=[Condition(lambda o: set(o.what) & {*DETECTORS}, "without the name of a detector")],
+        "also fetch a detector whose licence does not let everyone use it for everything: you know"
+        " that it lets you",
+        needs=[
+            Condition(lambda o: bool({*o.what} & {*DETECTORS}), "without the name of a detector")
+        ],
     )
 
     def conflict(self) -> str | None:

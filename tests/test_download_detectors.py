@@ -81,7 +81,7 @@ def run(
 def publish(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Release]:
     """Put a small detector into the place of npr, with what a test says of it."""
 
-    def publish(**changed: Any) -> Release:
+    def publish(**changed: Any) -> Release:  # noqa: ANN401
         known: dict[str, Any] = {
             "blueprint": blueprint,
             "paper": "Nobody, 2026",
@@ -181,7 +181,7 @@ def test_what_is_not_free_is_fetched_only_by_the_users_word(
     run: Run, publish: Callable[..., Release], server: Server, tmp_path: pathlib.Path
 ) -> None:
     its = publish(free=False, licence="CC BY-NC 4.0", pages={"b.pth": "https://example.org/b"})
-    code, out, error = run("weights", "npr", "univfd")
+    code, out, error = run("weights", "univfd", "npr")
     assert (code, out, error.count("\n")) == (2, [], 0)
     for words in ("CC BY-NC 4.0", its.files["own.safetensors"], "--accept_licence"):
         assert words in error

@@ -22,7 +22,7 @@ from tools.released.hub import (
     still_to_fetch,
 )
 from util.console import warn
-from util.errors import Interrupted, UsageError, WorkError, run
+from util.errors import Interrupted, WorkError, run
 from util.files import atomic_write, sha256
 
 HERE = Path(__file__).parent / "released"
