@@ -83,11 +83,7 @@ def score_images(options: EvalOptions) -> int:
             stores = ", ".join(entry.store for entry in entries)
             print(f"nothing was scored anew; to do so, remove {stores}")
     distributed.stop()
-    lost = [
-        f"{os.path.join(name, path)}: {reason}"
-        for name, reasons in evaluations[0].provenance.unreadable.items()
-        for path, reason in reasons.items()
-    ]
+    lost = evaluations[0].provenance.lost()
     return report_unreadable(lost, options.skip_unreadable, "metrics.json")
 
 

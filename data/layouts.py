@@ -56,8 +56,7 @@ def find_released(
     check_wanted(wanted, order, benchmark)
     if not os.path.exists(root):
         raise UsageError(f"{root}: no such folder")
-    is_manifest = os.path.isfile(root)
-    places, others = _in_manifest(root, order) if is_manifest else _in_folder(root, order, layout)
+    places, others = _places(root, order, layout)
     asked = [name for name in order if name in (wanted or order)]
     if missing := [name for name in wanted if name not in places]:
         raise UsageError(f"--testsets: {_listed(missing)} not in {root}; it holds {_held(places)}")
@@ -74,6 +73,13 @@ def find_released(
     return Released({name: found[name] for name in chosen}, unasked, others)
 
 
+def testsets_there(root: str, order: Sequence[str], layout: Layout) -> list[str]:
+    """Return those of `order` that `root`, a folder or a manifest, holds; none where it is not
+    there. Looks at no image.
+    """
+    return list(_places(root, order, layout)[0]) if os.path.exists(root) else []
+
+
 def check_wanted(wanted: Sequence[str], order: Sequence[str], benchmark: str) -> None:
     """Raise UsageError where --testsets names one that the benchmark does not have."""
     if foreign := [name for name in wanted if name not in order]:
@@ -81,6 +87,11 @@ def check_wanted(wanted: Sequence[str], order: Sequence[str], benchmark: str) ->
             f"--testsets: {_listed(foreign)} not among those of --benchmark {benchmark}, which are"
             f" {_listed(order)}"
         )
+
+
+def _places(root: str, order: Sequence[str], layout: Layout) -> tuple[dict[str, str], list[str]]:
+    """Return the path of each test set that is there, and the names of what is none of them."""
+    return _in_manifest(root, order) if os.path.isfile(root) else _in_folder(root, order, layout)
 
 
 def _in_manifest(path: str, order: Sequence[str]) -> tuple[dict[str, str], list[str]]:

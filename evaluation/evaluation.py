@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +79,14 @@ class Provenance:
             note=benchmark_note(dataroot),
             parameters=detector.num_parameters,
         )
+
+    def lost(self) -> list[str]:
+        """Return a line for each image that could not be read: its path, and the reason."""
+        return [
+            f"{os.path.join(testset, path)}: {reason}"
+            for testset, reasons in self.unreadable.items()
+            for path, reason in reasons.items()
+        ]
 
     @classmethod
     def from_json(cls, head: Mapping[str, Any]) -> Provenance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from data.layouts import find_released
 from data.samples import Samples, find_samples
@@ -15,10 +15,11 @@ from evaluation.protocol import ScoringProtocol, size_of
 from evaluation.scoring import Reading, score_testset
 from evaluation.sweep import Entry, entry_of
 from evaluation.thresholds import Calibration
-from networks.detector import load_detector
+from networks.detector import Detector, load_detector
 from networks.gradcam import require_maps
 from options.detector_source import detector_names, detector_sources
 from options.eval_options import EvalOptions
+from options.machine import MAX_PIXELS
 from util.console import note
 
 
@@ -34,14 +35,23 @@ def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples
             val_fraction=options.val_fraction,
         )
         return testsets, testsets_left_out(options.dataroot, options.testsets)
+    return images_of_benchmark(
+        asked, options.dataroot, wanted=options.testsets, split=options.split, real=options.real
+    )
+
+
+def images_of_benchmark(
+    asked: Benchmark, dataroot: str, *, wanted: Sequence[str], split: str, real: str
+) -> tuple[dict[str, Samples], list[str]]:
+    """Return the same of a benchmark that was asked for by name, and say what is not its own."""
     released = find_released(
-        options.dataroot,
+        dataroot,
         asked.order,
         asked.layout,
         benchmark=asked.name,
-        wanted=options.testsets,
-        split=options.split,
-        real=options.real,
+        wanted=wanted,
+        split=split,
+        real=real,
     )
     if released.others:
         note(f"left out, as {asked.name} does not have them: {', '.join(released.others)}")
@@ -72,16 +82,13 @@ def load_entries(
         )
         if options.gradcam:
             require_maps(detector)
-        its = detector.input
-        crop_size = its.crop(options.cropSize, whole=options.no_crop, default=its.usual)
-        detector.check_size(crop_size)
-        protocol = ScoringProtocol(
-            crop_size=crop_size,
+        protocol = protocol_of(
+            detector,
+            crop_size=options.cropSize,
+            whole=options.no_crop,
             crops=options.crops,
-            resize=size_of(options.resize) if options.resize else its.resize,
-            interpolation=its.interpolation,
+            resize=options.resize,
             reencode=options.reencode,
-            precision=options.precision,
             max_pixels=options.max_pixels,
         )
         entry = entry_of(
@@ -91,10 +98,10 @@ def load_entries(
             dataroot=options.dataroot,
             testsets=testsets,
             kept_in=options.results_dir,
+            asked=asked,
+            left_out=left_out,
         )
-        entry.evaluation.benchmark = asked
         origin = entry.evaluation.provenance
-        origin.partial, origin.benchmark_name = left_out, asked.name
         origin.aligned = options.aligned
         if options.robustness:
             origin.levels = {
@@ -104,6 +111,33 @@ def load_entries(
             }
         entries.append(entry)
     return entries
+
+
+def protocol_of(
+    detector: Detector,
+    *,
+    crop_size: int | None = None,
+    whole: bool = False,
+    crops: int = 1,
+    resize: str = "",
+    reencode: str = "",
+    max_pixels: int = MAX_PIXELS,
+) -> ScoringProtocol:
+    """Return how `detector` scores: as its authors do, but for what is given. Raises UsageError
+    where it cannot take such crops.
+    """
+    its = detector.input
+    size = its.crop(crop_size, whole=whole, default=its.usual)
+    detector.check_size(size)
+    return ScoringProtocol(
+        crop_size=size,
+        crops=crops,
+        resize=size_of(resize) if resize else its.resize,
+        interpolation=its.interpolation,
+        reencode=reencode,
+        precision=detector.precision,
+        max_pixels=max_pixels,
+    )
 
 
 def learn_threshold(

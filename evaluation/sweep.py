@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from data.contents import ContentRecord
 from data.samples import Samples
+from evaluation.benchmark import PAPER, Benchmark
 from evaluation.degrade import ORIGINAL, variant_of, variants
 from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
@@ -35,10 +36,15 @@ def entry_of(
     dataroot: str,
     testsets: Mapping[str, Samples],
     kept_in: str,
+    asked: Benchmark = PAPER,
+    left_out: Sequence[str] = (),
 ) -> Entry:
-    """Return an entry called `name` without results; its scores are kept below `kept_in`."""
+    """Return an entry called `name` without results; its scores are kept below `kept_in`. The
+    benchmark is the one `asked` for; `left_out` are test sets that are there and not scored.
+    """
     origin = Provenance.of(detector, protocol, dataroot=dataroot, testsets=testsets)
-    evaluation = Evaluation(name, origin, Measuring())
+    origin.partial, origin.benchmark_name = list(left_out), asked.name
+    evaluation = Evaluation(name, origin, Measuring(), asked)
     return Entry(detector, protocol, evaluation, store_folder(kept_in, detector.id, protocol))
 
 

@@ -18,12 +18,18 @@ PREFIX = "timm:"  # before the name of a backbone; @SIZE after it gives another 
 ONLINE_SECONDS = 0.8  # to answer in: without network, the hub's library tries for most of a minute
 
 
+class ModuleMissing(UsageError):
+    """What is not installed is needed."""
+
+
 def import_timm() -> Any:  # noqa: ANN401 (timm is not always there to name its types)
-    """Return the module timm; raise UsageError where it is not installed."""
+    """Return the module timm; raise ModuleMissing where it is not installed."""
     try:
         import timm  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError("this network needs timm: pip install -r requirements-timm.txt") from error
+        raise ModuleMissing(
+            "this network needs timm: pip install -r requirements-timm.txt"
+        ) from error
     return timm
 
 

@@ -30,6 +30,7 @@ NEEDED = {  # what each command wants beside the option in question
     "tools/audit.py": "d",
     "tools/manifest.py": "d",
     "tools/download.py": "val",
+    "tools/check_detector.py": "npr:w --dataroot d",
     "tools/spectra.py": "--dataroot d",
     "minibench/shallow.py": "--real r --out o",
 }
@@ -94,6 +95,7 @@ OUTPUTS = [
     ("tools/download.py", "--root"),
     ("tools/download.py", "--checkpoints_dir"),
     ("tools/spectra.py", "--out"),
+    ("tools/check_detector.py", "--results_dir"),
     ("minibench/build.py", "--out"),
     ("minibench/train_generators.py", "--out"),
     ("minibench/contact_sheet.py", "--out"),

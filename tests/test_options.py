@@ -10,6 +10,7 @@ import pytest
 
 from options.audit_options import AuditOptions
 from options.benchmark_options import BenchmarkOptions, BenchOptions, ListingOptions
+from options.check_options import CheckOptions
 from options.download_options import DownloadOptions
 from options.eval_options import EvalOptions
 from options.manifest_options import ManifestOptions
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Any] = {
     "tools/verify.py": VerifyOptions,
     "tools/audit.py": AuditOptions,
     "tools/manifest.py": ManifestOptions,
+    "tools/check_detector.py": CheckOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,
@@ -162,7 +164,8 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_read_by_its_script(name: str) -> None:
-    files = [ROOT / name, *((ROOT / "training").glob("*.py") if name == "train.py" else [])]
+    places = {"train.py": "training/*.py", "eval.py": "evaluation/setup.py"}
+    files = [ROOT / name, *(ROOT.glob(places[name]) if name in places else [])]
     read = {
         node.attr
         for file in files

@@ -3,7 +3,7 @@
 import ast
 import pathlib
 
-COMMANDS = ("download", "verify", "audit", "manifest", "spectra")
+COMMANDS = ("download", "verify", "audit", "manifest", "spectra", "check_detector")
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
     for name in COMMANDS:
         source = pathlib.Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
         summary = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-        print(f"python -m tools.{name:<10} {summary.partition(': `')[0]}")
+        print(f"python -m tools.{name:<14} {summary.partition(': `')[0]}")
     print("\neach with --help for its options")
 
 

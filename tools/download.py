@@ -8,8 +8,9 @@ from pathlib import Path
 
 from data.testsets import ORDER
 from options.download_options import DownloadOptions
+from options.names import DETECTORS
 from options.parse import parse
-from tools.released.fetch import amount, fetch, require_space, set_aside
+from tools.released.fetch import amount, fetch_checked, require_space
 from tools.released.hub import (
     REPOSITORY,
     SPLITS,
@@ -21,7 +22,7 @@ from tools.released.hub import (
     still_to_fetch,
 )
 from util.console import warn
-from util.errors import Interrupted, UsageError, WorkError, run
+from util.errors import Interrupted, WorkError, run
 from util.files import atomic_write, sha256
 
 HERE = Path(__file__).parent / "released"
@@ -153,20 +154,12 @@ def get_weights(folder: str) -> None:
     for name, address in WEIGHTS.items():
         path = os.path.join(folder, name)
         by_hand = f"get {name} by way of the README of {REFERENCE} and put it into {folder}"
-        is_new = not os.path.exists(path)
-        if is_new:
-            part = fetch(f"{WEIGHTS_URL}/{address}", path, by_hand)
-            try:
-                check_resnet50(part)
-            except UsageError as error:
-                aside = set_aside(part, path)
-                raise WorkError(f"{error}; it is now {aside}; {by_hand}") from error
-            os.replace(part, path)
-        else:
-            check_resnet50(path)
+        was_there = fetch_checked(
+            f"{WEIGHTS_URL}/{address}", path, check=check_resnet50, by_hand=by_hand
+        )
         size = amount(os.path.getsize(path))
-        told_new = "fetched" if is_new else "there already"
-        print(f"{path}: {told_new}, fits resnet50, {size}, SHA-256 {sha256(path)}", flush=True)
+        told = "there already" if was_there else "fetched"
+        print(f"{path}: {told}, fits resnet50, {size}, SHA-256 {sha256(path)}", flush=True)
 
 
 def check_resnet50(path: str) -> None:
@@ -178,10 +171,16 @@ def check_resnet50(path: str) -> None:
 
 
 def main() -> None:
-    """Fetch what the command line names, in its order."""
+    """Fetch what the command line names, in its order; detectors first."""
     options = parse(DownloadOptions)
     try:
+        if detectors := [name for name in options.what if name in DETECTORS]:
+            from tools.released.detectors import get_detectors  # noqa: PLC0415 - torch
+
+            get_detectors(detectors, options.checkpoints_dir, accepted=options.accept_licence)
         for name in dict.fromkeys(options.what):
+            if name in DETECTORS or (name == "weights" and detectors):
+                continue  # "weights" before the names of detectors means theirs
             if name == "weights":
                 get_weights(options.checkpoints_dir)
             elif name == "mobilenet_v2":

@@ -88,7 +88,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     """
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such weights file")
-    if path.endswith(".safetensors"):
+    if path.removesuffix(".part").endswith(".safetensors"):  # of one that is being fetched
         return _read_safetensors(path)
     try:
         with warnings.catch_warnings():  # torch's remarks on odd pickles: the error below says it

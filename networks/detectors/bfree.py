@@ -92,10 +92,9 @@ RELEASE = Release(
     source="https://github.com/grip-unina/B-Free",
     licence="GRIP-UNINA, informational and nonprofit purposes only",
     free=False,
-    # 321,653,488 bytes, MD5 f3f53fa647848b16cf81c913f148a198 (the authors' README); in it
-    # BFREE_dino2reg4/model_epoch_best.pth is what --model_path takes
-    files={
-        "BFREE_dino2reg4.zip": (
+    # 321,653,488 bytes, MD5 f3f53fa647848b16cf81c913f148a198 (the authors' README)
+    pages={
+        "BFREE_dino2reg4/model_epoch_best.pth": (
             "https://www.grip.unina.it/download/prog/B-Free/weights/BFREE_dino2reg4.zip"
         )
     },

@@ -36,8 +36,8 @@ RELEASE = Release(
     source="https://github.com/chuangchuangtan/C2P-CLIP-DeepfakeDetection",
     licence="none stated",
     free=False,
-    files={  # holds the one .pth file
-        "C2P_CLIP_release_20240901.zip": (
+    pages={
+        "C2P_CLIP_release_20240901.pth": (
             "https://www.now61.com/f/95OefW/C2P_CLIP_release_20240901.zip"
         )
     },

@@ -30,7 +30,7 @@ def blueprint(state: State) -> Blueprint:
 RELEASE = Release(
     blueprint=blueprint,
     backbone=f"{TOWER}.datacompxl",  # the same network; CommonPool's weights are not in timm
-    backbone_elsewhere=True,
+    backbone_file=f"{COMMONPOOL}/open_clip_pytorch_model.bin",
     paper="Cozzolino et al., CVPR 2024 Workshops",
     source="https://github.com/grip-unina/ClipBased-SyntheticImageDetection",
     licence="Apache-2.0",
@@ -38,7 +38,6 @@ RELEASE = Release(
     files={
         "clipdet_latent10k/weights.pth": f"{WEIGHTS}/clipdet_latent10k/weights.pth",
         "clipdet_latent10k_plus/weights.pth": f"{WEIGHTS}/clipdet_latent10k_plus/weights.pth",
-        "open_clip_pytorch_model.bin": f"{COMMONPOOL}/open_clip_pytorch_model.bin",  # backbone
     },
     # of the Git LFS pointers at that commit
     sha256={

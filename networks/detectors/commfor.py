@@ -56,4 +56,5 @@ RELEASE = Release(
         # PublicEval (21 unseen generators): mAP 0.987, accuracy 0.892
         "synthbuster": {"ap": 0.904, "accuracy": 0.818},
     },
+    published_of="commfor-model-384.safetensors",
 )

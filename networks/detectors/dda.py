@@ -94,7 +94,7 @@ RELEASE = Release(
     licence="none stated",
     free=False,
     # The page that ckpt.pth lies on: the address of the file itself is not known.
-    files={"ckpt.pth": "https://modelscope.cn/datasets/roych1997/Dual_Data_Alignment/files"},
+    pages={"ckpt.pth": "https://modelscope.cn/datasets/roych1997/Dual_Data_Alignment/files"},
     # From the authors' README, but for AIGIBench: that is from its authors' README, of the released
     # weights. Its figures for ForenSynths (0.814), GenImage (0.917) and AIGCDetectBenchmark (0.878)
     # are another protocol's: fakes re-encoded as JPEG 96.

@@ -72,7 +72,7 @@ RELEASE = Release(
     source="https://github.com/YZY-stack/Effort-AIGI-Detection",
     licence="CC BY-NC 4.0",
     free=False,
-    files={  # as the authors' README has them
+    pages={  # as the authors' README has them
         "effort_clip_L14_trainOn_UniversalFakeDetect.pth": (
             f"{DRIVE}/drive/folders/19kQwGDjF18uk78EnnypxxOLaG4Aa4v1h"
         ),
@@ -87,4 +87,5 @@ RELEASE = Release(
         "foren11": {"accuracy": 0.957, "ap": 0.993},
         "ufd19": {"accuracy": 0.952, "ap": 0.993},
     },
+    published_of="effort_clip_L14_trainOn_UniversalFakeDetect.pth",
 )

@@ -25,19 +25,12 @@ def load_released(
         raise UsageError(
             f"--detector {name}:{path},{backbone}: its file holds all of it; leave {backbone} out"
         )
-    if release.backbone_elsewhere and not backbone:
-        last = list(release.files.items())[-1]
+    if release.backbone_file and not backbone:
         raise UsageError(
-            f"--detector {name}:{path}: needs the file of its backbone after a comma: {last[0]},"
-            f" from {last[1]}"
+            f"--detector {name}:{path}: needs the file of its backbone after a comma, from"
+            f" {release.backbone_file}"
         )
-    own = state_dict(path, read_checkpoint(path))
-    try:
-        blueprint = release.blueprint(dict(own))
-    except KeyError as error:
-        raise UsageError(
-            f"{path}: is no file of --detector {name}: the key {error} is missing"
-        ) from error
+    blueprint = _blueprint(release, name, path)
     state = blueprint.state
     if release.backbone:
         wanted = blueprint.network.state_dict()
@@ -50,6 +43,27 @@ def load_released(
         }
     load_weights(blueprint.network, Weights(path, _plain(state)), f"--detector {name}", assign=True)
     return blueprint.network.eval(), blueprint
+
+
+def check_released(release: Release, name: str, path: str) -> None:
+    """Raise UsageError unless the file at `path` fits to the key, but for a frozen backbone that it
+    lacks; ModuleMissing where that cannot be known without timm.
+    """
+    blueprint = _blueprint(release, name, path)
+    wanted = blueprint.network.state_dict() if release.backbone else {}
+    frozen = {key: value for key, value in wanted.items() if key.startswith(BACKBONE)}
+    state = {**frozen, **blueprint.state}
+    load_weights(blueprint.network, Weights(path, state), f"--detector {name}", assign=True)
+
+
+def _blueprint(release: Release, name: str, path: str) -> Blueprint:
+    own = state_dict(path, read_checkpoint(path))
+    try:
+        return release.blueprint(dict(own))
+    except KeyError as error:
+        raise UsageError(
+            f"{path}: is no file of --detector {name}: the key {error} is missing"
+        ) from error
 
 
 def _plain(state: State) -> State:

@@ -59,4 +59,5 @@ RELEASE = Release(
         "foren11": {"accuracy": 0.825},
         "ufd19": {"accuracy": 0.876},
     },
+    published_of="NPR.pth",
 )

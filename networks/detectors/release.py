@@ -45,15 +45,19 @@ class Release:
     it leaves out of `state`; the network holds it as its module `backbone`. A key that is not the
     detector's stays in `state`, so that loading names it."""
     backbone: str = ""  # timm's name of the network whose own weights the file lacks
-    backbone_elsewhere: bool = False  # whether these are not those that timm fetches by that name
+    backbone_file: str = ""  # address of these, where they are not what timm fetches by that name
     paper: str  # first author, venue and year
     source: str  # address of the authors' code
     licence: str
     free: bool  # whether the licence lets anyone use the weights for any purpose
-    files: Mapping[str, str] = field(default_factory=dict)  # name of a file -> its address
+    files: Mapping[str, str] = field(default_factory=dict)  # name of a file -> its own address
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Name of a file that is to be got by hand -> the page, the folder or the archive with it."""
     sha256: Mapping[str, str] = field(default_factory=dict)  # name of a file -> what is known of it
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Benchmark (evaluation/benchmark.py) -> metric -> what its authors report, as a fraction."""
+    """Benchmark (evaluation/benchmark.py) -> metric -> the mean that its authors report, as a
+    fraction with three decimals: papers print tenths of a per cent."""
+    published_of: str = ""  # the file, of several, that these figures are of
 
 
 def release(name: str) -> Release:

@@ -94,9 +94,10 @@ RELEASE = Release(
     licence="Apache-2.0",
     free=True,
     files={name: f"https://github.com/mever-team/rine/raw/{COMMIT}/ckpt/{name}" for name in FILES},
-    # The 4-class file; means over the authors' own scores of each set, results/*.pickle there
+    # Means over the authors' own scores of each set, results/*.pickle there
     published={
         "foren11": {"accuracy": 0.915, "ap": 0.988},
         "ufd19": {"accuracy": 0.913, "ap": 0.988},
     },
+    published_of="model_4class_trainable.pth",
 )

@@ -10,6 +10,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import IO
 
 from tqdm import tqdm
@@ -59,6 +60,25 @@ def fetch(url: str, path: str, by_hand: str) -> str:
             raise WorkError(f"{url}: no answer or no progress ({found}); {by_hand}") from reason
         time.sleep(pause)
         pause *= 2
+
+
+def fetch_checked(url: str, path: str, *, check: Callable[[str], None], by_hand: str) -> bool:
+    """Download `url` to `path` unless it is there, as `fetch` does; return whether it was.
+
+    `check` takes a path and raises UsageError for a wrong file. One that was there stays; one that
+    was fetched is set aside, which is a WorkError that ends in `by_hand`.
+    """
+    if os.path.exists(path):
+        check(path)
+        return True
+    part = fetch(url, path, by_hand)
+    try:
+        check(part)
+    except UsageError as error:
+        aside = set_aside(part, path)
+        raise WorkError(f"{error}; it is now {aside}; {by_hand}") from error
+    os.replace(part, path)
+    return False
 
 
 def _fetch_rest(url: str, part: str, *, name: str, by_hand: str) -> None:
@@ -130,8 +150,10 @@ def sha256_shown(path: str) -> str:
 
 
 def amount(size: float) -> str:
-    """`size` bytes, to read: "831 MB", "20.1 GB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    """`size` bytes, to read: "4 kB", "831 MB", "20.1 GB"."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def require_space(folder: str, needed: float, what: str) -> None:
