@@ -247,7 +247,7 @@ def test_a_robustness_sweep_ends_with_a_short_table(
 
 
 def test_the_gallery_shows_what_was_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[list] = []
+    shown: list[dict] = []
     monkeypatch.setattr(
         "report.write.gallery", lambda *_, **known: shown.append(known["transforms"]) or []
     )
