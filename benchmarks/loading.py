@@ -25,7 +25,7 @@ from options.parse import parse
 from util.errors import run
 
 PROB = 0.5
-TARGETS = {".png": 1.8, ".jpg": 3.0}
+TARGETS = {".png": 1.85, ".jpg": 2.6}
 
 
 def train_images(folder: str) -> TrainImages:

@@ -29,10 +29,10 @@ CPU = torch.device("cpu")
 FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, training steps beforehand
 # name -> (compiled, precision, target)
 SIDES = {
-    "fp32": (False, "fp32", 1.5),
-    "fp32, --compile": (True, "fp32", 2.0),
-    "bf16": (False, "bf16", 3.0),
-    "bf16, --compile": (True, "bf16", 4.0),
+    "fp32": (False, "fp32", 2.0),
+    "fp32, --compile": (True, "fp32", 2.4),
+    "bf16": (False, "bf16", 5.0),
+    "bf16, --compile": (True, "bf16", 5.0),
 }
 
 

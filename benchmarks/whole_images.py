@@ -24,7 +24,7 @@ from options.parse import parse
 from util.errors import run
 
 SIZES = ((200, 300), (256, 256), (300, 200), (320, 320), (400, 300))  # height, width
-TARGET = 1.3
+TARGET = 2.0
 
 
 def main() -> None:
