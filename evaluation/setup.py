@@ -21,6 +21,7 @@ from options.detector_source import detector_names, detector_sources
 from options.eval_options import EvalOptions
 from options.machine import MAX_PIXELS
 from util.console import note
+from util.errors import UsageError
 
 
 def images_of(options: EvalOptions, asked: Benchmark) -> tuple[dict[str, Samples], list[str]]:
@@ -129,6 +130,10 @@ def protocol_of(
     its = detector.input
     size = its.crop(crop_size, whole=whole, default=its.usual)
     detector.check_size(size)
+    if size is None and crops > 1:
+        raise UsageError(
+            f"--crops {crops}: {detector.name} is scored on whole images; give --cropSize, too"
+        )
     return ScoringProtocol(
         crop_size=size,
         crops=crops,

@@ -101,6 +101,12 @@ def test_several_give_what_each_gives_alone(
     assert rows_of(together / "table.csv") == table
 
 
+def test_several_crops_of_whole_images_are_refused(home: pathlib.Path, sweep: Script) -> None:
+    npr = ("--detector", f"npr:{home / 'NPR.pth'}", "--crops", 5)
+    assert_wrong_usage(sweep(*npr), "--crops 5", "npr", "--cropSize")
+    assert sweep(*npr, "--cropSize", 32).returncode == 0
+
+
 def test_an_ensemble_is_the_mean_of_calibrated_probabilities(
     home: pathlib.Path, sweep: Script, toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
