@@ -35,13 +35,9 @@ from networks.freeze import freeze, frozen_part
 from networks.normalize import normalize
 from networks.weights import read_weights
 from training import run_folder, run_lock
-from training.epoch import (
-    finish_epoch,
-    note_unreadable,
-    print_end,
-    validate,
-)
+from training.epoch import finish_epoch, note_unreadable, print_end, validate
 from training.logs import write_history
+from training.probe import probe
 from training.resume import (
     describe_labels,
     finish_records,
@@ -199,6 +195,8 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
     board = open_tensorboard(folder, progress)
+    if options.probe and not resumed:  # the last layer first; then the loop, if more is to train
+        probe(options, state, train_set=train_set, val_set=val_set, folder=folder, board=board)
 
     # -----------------------------------------------------------------------------
     # readers: their worker processes live from one epoch to the next
@@ -303,7 +301,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
                 metrics,
                 folder=folder,
                 board=board,
-                batch_size=batch_size,
+                num_images=progress.step * batch_size,
                 keep_every=options.save_epoch_freq,
                 is_whole=is_whole,
             )

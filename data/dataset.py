@@ -126,8 +126,7 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         """Return image `index` in its variants first..last-1, for the key (index, first, last)."""
         index, first, last = key
         path = self.samples.path(index)
-        digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
-        draws = (self.seed, int.from_bytes(digest, "big"))
+        draws = self.draws(index)
         try:
             state = self.samples.state(index)
             content = self.samples.read(index)
@@ -142,6 +141,27 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
                 for v in range(first, last)
             ],
         )
+
+    def draws(self, index: int) -> tuple[int, ...]:
+        """Return what the draws of image `index` follow from."""
+        digest = hashlib.blake2b(bytes(self.samples.paths[index]), digest_size=8).digest()
+        return self.seed, int.from_bytes(digest, "big")
+
+
+class EpochImages(EvalImages):
+    """Training images just as an epoch of training sees them, to be read as evaluation images are:
+    an unreadable one is not replaced.
+    """
+
+    def __init__(self, images: TrainImages, epoch: int) -> None:
+        super().__init__(
+            images.samples, [images.transforms], seed=images.seed, max_pixels=images.max_pixels
+        )
+        self.epoch, self.draws_of = epoch, images.draws_of
+
+    def draws(self, index: int) -> tuple[int, ...]:
+        """Return what the draws of image `index` follow from, those of TrainImages."""
+        return self.seed, self.epoch, int(self.draws_of[index])
 
 
 def apply(transforms: list[Transform], image: Pixels, draws: tuple[int, ...]) -> torch.Tensor:

@@ -24,12 +24,13 @@ from options.names import ARCHITECTURES
 from options.places import writable_folder
 from options.preprocessing import PreprocessingOptions
 from options.presets import PRESETS, RECIPES, TABLE_2
+from options.probe import STEPS, ProbeOptions
 from options.source import PlainFolders
 
 
 def _freeze(value: str) -> str | None:
-    fits = re.fullmatch(r"none|backbone|stages:[1-9][0-9]{0,2}", value)
-    return None if fits else "must be none, backbone, or stages:N with N from 1"
+    fits = re.fullmatch(r"none|backbone|all_but_norm|stages:[1-9][0-9]{0,2}", value)
+    return None if fits else "must be none, backbone, all_but_norm, or stages:N with N from 1"
 
 
 def _stride(value: int) -> str | None:
@@ -92,7 +93,7 @@ class DataOptions:
         at_least(1),
     )
     class_bal: bool = option(
-        False, "draw real and fake images equally often", needs=[not_with("pairs")]
+        False, "draw real and fake images equally often", needs=[not_with("pairs"), STEPS]
     )
     max_bad_fraction: float = option(
         0.001,
@@ -104,6 +105,7 @@ class DataOptions:
         "",
         "folder like --dataroot with the data that the weights of --init were trained on; every"
         " batch holds some of its training images, so that they are not forgotten [none]",
+        needs=[not_with("probe")],
         metavar="FOLDER",
     )
     replay_fraction: float = option(
@@ -116,6 +118,7 @@ class DataOptions:
         False,
         "put each real image into one batch with the fake of the same path (but for 0_real and"
         " 1_fake), with the same crop, blur and compression",
+        needs=[STEPS],
     )
 
 
@@ -146,8 +149,8 @@ class NetworkOptions:
     )
     freeze: str = option(
         "none",
-        "layers that do not train: none, backbone (all but the last layer) or stages:N (the stem"
-        " and the first N stages)",
+        "layers that do not train: none, backbone (all but the last layer), all_but_norm (all but"
+        " it and the normalisation layers) or stages:N (the stem and the first N stages)",
         _freeze,
     )
     testroots: tuple[str, ...] = option(
@@ -157,7 +160,9 @@ class NetworkOptions:
         needs=[not_with("init", "imagenet", "pretrained", "scratch")],
     )
     compile: bool = option(
-        False, "compile the network first (torch.compile); resuming is then exact to rounding only"
+        False,
+        "compile the network first (torch.compile); resuming is then exact to rounding only",
+        needs=[STEPS],
     )
 
 
@@ -169,22 +174,28 @@ class OptimisationOptions:
         "adam",
         "adam, adamw or sgd",
         one_of("adam", "adamw", "sgd"),
+        needs=[STEPS],
     )
     lr: float = option(
-        0.0001, "learning rate (onecycle: its peak)", above(0), needs=[_MORE_THAN_HEAD]
+        0.0001, "learning rate (onecycle: its peak)", above(0), needs=[_MORE_THAN_HEAD, STEPS]
     )
-    head_lr: float | None = option(None, "learning rate of the last layer [as --lr]", above(0))
+    head_lr: float | None = option(
+        None, "learning rate of the last layer [as --lr]", above(0), needs=[STEPS]
+    )
     beta1: float = option(
         0.9,
         "first momentum of adam and adamw",
         between(0, 0.9999),
-        needs=[only_with("optim", "adam", "adamw")],
+        needs=[only_with("optim", "adam", "adamw"), STEPS],
     )
     momentum: float = option(
-        0.0, "Nesterov momentum of sgd", between(0, 0.9999), needs=[only_with("optim", "sgd")]
+        0.0,
+        "Nesterov momentum of sgd",
+        between(0, 0.9999),
+        needs=[only_with("optim", "sgd"), STEPS],
     )
     weight_decay: float = option(
-        0.0, "L2 penalty (adamw: decay apart from the gradient)", at_least(0)
+        0.0, "L2 penalty (adamw: decay apart from the gradient)", at_least(0), needs=[STEPS]
     )
     schedule: str = option(
         "plateau",
@@ -192,37 +203,47 @@ class OptimisationOptions:
         " 1e-6), onecycle (up to --lr and down to zero over the whole run) or reference_plateau"
         " (the reference's code: it forgets the best at each drop and then asks for 0.002)",
         one_of("plateau", "onecycle", "reference_plateau"),
+        needs=[STEPS],
     )
     earlystop_epoch: int = option(
         5,
         "epochs that may fail to beat the best accuracy by 0.001 (plateau)",
         at_least(1),
-        needs=[not_with("schedule", "onecycle")],
+        needs=[not_with("schedule", "onecycle"), STEPS],
     )
     accumulate: int = option(
         1,
         "send each batch through the network in N parts, for less memory; the step is the same but"
         " for batch norm, whose statistics are those of a part",
         at_least(1),
+        needs=[STEPS],
     )
     ema: float = option(
         0.0,
         "decay of a moving average of the weights, which is validated and kept, as 0.999; 0: none",
         between(0, 0.999999),
+        needs=[STEPS],
     )
-    niter: int = option(10000, "most epochs", at_least(1))
-    max_steps: int | None = option(None, "most optimiser steps [no limit]", at_least(1))
+    niter: int = option(10000, "most epochs", at_least(1), needs=[STEPS])
+    max_steps: int | None = option(
+        None, "most optimiser steps [no limit]", at_least(1), needs=[STEPS]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggingOptions:
     """Logging and saving."""
 
-    loss_freq: int = option(400, "log the loss every N steps", at_least(1))
+    loss_freq: int = option(400, "log the loss every N steps", at_least(1), needs=[STEPS])
     save_latest_freq: int = option(
-        2000, "save model_epoch_latest.pth every N steps, as well as after each epoch", at_least(1)
+        2000,
+        "save model_epoch_latest.pth every N steps, as well as after each epoch",
+        at_least(1),
+        needs=[STEPS],
     )
-    save_epoch_freq: int = option(20, "keep a model_epoch_<N>.pth every N epochs", at_least(1))
+    save_epoch_freq: int = option(
+        20, "keep a model_epoch_<N>.pth every N epochs", at_least(1), needs=[STEPS]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +252,7 @@ class TrainOptions(
     ImageOptions,
     LoggingOptions,
     OptimisationOptions,
+    ProbeOptions,
     NetworkOptions,
     PreprocessingOptions,
     PlainFolders,

@@ -10,15 +10,17 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from torch import nn
+from torchvision.ops import StochasticDepth
 
 from data.dataset import TrainItem
 from data.order import find_pairs
 from data.samples import find_samples, subsample
 from evaluation.measure import Difference, Estimate
 from evaluation.predictions import read_predictions
-from networks.architectures import ARCHITECTURES
-from networks.create import create_network
-from networks.freeze import frozen_part
+from networks.architectures import ARCHITECTURES, architecture
+from networks.create import build, create_network
+from networks.freeze import freeze, frozen_part
 from networks.normalize import normalize
 from options.parse import parse
 from options.train_options import TrainOptions
@@ -66,6 +68,63 @@ def test_the_backbone_is_all_but_the_last_layer(arch: str) -> None:
     assert set() < first < fixed or arch == "vgg16"
     with pytest.raises(UsageError, match=rf"stages:99: {arch} has \d+ stages"):
         frozen_part(network, arch, "stages:99")
+
+
+NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+TIMMS = (
+    *("timm:vit_tiny_patch16_224", "timm:convnext_atto", "timm:resnet10t", "timm:resnetv2_50"),
+    *("timm:resnet26t", "timm:mambaout_femto"),
+)
+
+
+@pytest.mark.parametrize(
+    "arch", ["resnet18", "mobilenet_v3_small", "convnext_tiny", "swin_t", *TIMMS]
+)
+def test_norms_learn_with_the_last_layer_where_all_else_is_frozen(arch: str) -> None:
+    if arch.startswith("timm:"):
+        pytest.importorskip("timm")
+    with torch.device("meta"):
+        network = build(arch).train()
+    head = network.get_submodule(architecture(arch).head)
+    wanted = {id(p) for m in network.modules() if isinstance(m, NORMS) for p in m.parameters()}
+    wanted |= {id(p) for p in head.parameters()}
+    freeze(frozen_part(network, arch, "all_but_norm"))
+    assert {id(p) for p in network.parameters() if p.requires_grad} == wanted
+    assert set() < wanted < {id(p) for p in network.parameters()}
+    for module in network.modules():
+        if isinstance(module, NORMS):
+            assert module.training  # batch norm's statistics
+        elif list(module.parameters(recurse=False)) and module is not head:
+            assert not any(p.requires_grad for p in module.parameters(recurse=False))
+        if isinstance(module, nn.Dropout | StochasticDepth):
+            assert not module.training
+
+
+def test_norms_of_other_classes_learn_too_and_none_is_an_error() -> None:
+    timm_layers = pytest.importorskip("timm.layers")
+    network = nn.ModuleDict({"fc": nn.Linear(4, 1), "x": nn.Conv2d(3, 4, 1)})
+    network["a"] = nn.Sequential(timm_layers.RmsNorm(4), timm_layers.BatchNormAct2d(4))
+    network["b"] = nn.Sequential(nn.BatchNorm2d(4, affine=False), nn.RMSNorm(4), nn.Linear(4, 4))
+    freeze(frozen_part(network.train(), "resnet18", "all_but_norm"))
+    learn = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert {name for name, _ in network.named_parameters()} - learn == {
+        *("x.weight", "x.bias", "b.2.weight", "b.2.bias"),
+    }
+    assert network["b"][0].training  # has statistics alone
+    with torch.device("meta"), pytest.raises(UsageError, match="vgg16 has no normalisation layer"):
+        frozen_part(build("vgg16"), "vgg16", "all_but_norm")
+
+
+def test_norms_and_head_alone_move_in_training(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    start = load(run_training(toy, tmp_path, "--max_steps", 1))["model"]
+    init = str(tmp_path / "run/model_epoch_latest.pth")
+    options = ("--name", "fine", "--init", init, "--freeze", "all_but_norm", "--lr", 1e-2)
+    end = load(run_training(toy, tmp_path, *options, "--niter", 2))["model"]
+    assert isinstance(start, dict)
+    norms = {key.rpartition(".")[0] for key in start if key.endswith("running_mean")}
+    for key, value in start.items():
+        moves = key.rpartition(".")[0] in {*norms, "classifier.3"}
+        assert torch.equal(value, end[key]) != moves, key
 
 
 def test_the_last_layer_learns_at_its_own_rate(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:

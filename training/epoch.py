@@ -90,13 +90,13 @@ def finish_epoch(
     *,
     folder: str,
     board: TensorBoard,
-    batch_size: int,
+    num_images: int,
     keep_every: int,
     is_whole: bool,
 ) -> None:
-    """Add the epoch to the history, step the plateau, and save: the best first, so that a run
-    killed between the two repeats the end of the epoch and nothing is lost. A checkpoint of its
-    own is kept every `keep_every` epochs.
+    """Add the epoch, of `num_images` training images, to the history, step the plateau, and save:
+    the best first, so that a run killed between the two repeats the end of the epoch and nothing is
+    lost. A checkpoint of its own is kept every `keep_every` epochs. A probe is one of no step.
 
     An epoch that the run's last step has ended amid (not `is_whole`) is listed, but what resumes
     stays as it is amid the epoch, as a plateau may be given more steps later, and is then to go on
@@ -109,10 +109,10 @@ def finish_epoch(
         "epoch": epoch,
         "total_steps": progress.total_steps,
         "lr": optimizer.param_groups[0]["lr"],
-        "loss": progress.loss_sum / progress.step,
+        "loss": progress.loss_sum / max(progress.step, 1),
         **{f"val_{name}": value for name, value in metrics.items()},
         "unreadable": len(progress.unreadable),
-        "images_per_second": progress.step * batch_size / progress.seconds,
+        "images_per_second": num_images / progress.seconds,
     }
     if is_whole:
         progress.history.append(row)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from data.samples import Samples, count_labels, fingerprint
+from options.probe import only_probes
 from options.train_options import TrainOptions, may_change
 from training import run_folder, schedule
 from training.logs import TensorBoard, write_history
@@ -87,8 +88,12 @@ def open_tensorboard(folder: str, progress: Progress) -> TensorBoard:
 
 
 def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> bool:
-    """Return whether the last step, the last epoch, or the plateau's end has been reached."""
+    """Return whether the last step, the last epoch, or the plateau's end has been reached; of a
+    probe, whether it is made.
+    """
     progress = state.progress
+    if only_probes(options):
+        return progress.epoch > 0
     if progress.step and not progress.part:  # under way, if only its validation is left
         return False
     if progress.total_steps >= max_steps:
