@@ -201,7 +201,7 @@ def pinned() -> dict[str, str]:
 
 
 def test_constraints_pin_what_is_required_and_nothing_else() -> None:
-    files = ("requirements.txt", "requirements-dev.txt")
+    files = ("requirements.txt", "requirements-timm.txt", "requirements-dev.txt")
     lines = [line for file in files for line in (ROOT / file).read_text().split()]
     assert list(pinned()) == [line.partition(">=")[0] for line in lines]
 

@@ -27,8 +27,10 @@ def test_a_test_set_more_leaves_the_miniature_as_it_is(tmp_path: pathlib.Path) -
     command = [sys.executable, "-c", BUILD, "--out", str(out), "--processes", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
-    assert {folder.name for folder in (out / "test").iterdir()} == set(FAMILIES)
-    assert json.loads((out / "minibench.json").read_text())["images"] == 2 * (2 + 2 + len(FAMILIES))
+    assert {folder.name for folder in (out / "test").iterdir()} == {*FAMILIES, "shallow"}
+    assert json.loads((out / "minibench.json").read_text())["images"] == 2 * (
+        2 + 2 + len(FAMILIES) + 1
+    )
 
 
 def test_every_family_has_a_generator_and_is_a_known_test_set() -> None:

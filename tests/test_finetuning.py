@@ -28,7 +28,7 @@ from report.before_after import changes
 from tests.conftest import TOY_OPTIONS, write_image
 from tests.tolerances import assert_as_exact, exact_logits
 from tests.toy_runs import RESNET, load, run_training
-from training.setup import build_datasets, parameter_groups
+from training.setup import build_datasets, parameter_groups, with_input_size
 from util.errors import UsageError
 
 
@@ -171,7 +171,7 @@ def test_old_images_are_replayed_in_every_batch(
             write_image(tmp_path / "new/val" / label / f"{number}.png", 10 + number, (32, 32))
     flags = ["--name", "fine", "--replay_root", str(toy), "--replay_fraction", "0.75"]
     data = [*flags, "--dataroot", str(tmp_path / "new")]
-    options = parse(TrainOptions, [*TOY_OPTIONS, *data])
+    options = with_input_size(parse(TrainOptions, [*TOY_OPTIONS, *data]))
     train_set, _, pools = build_datasets(options, world_size=1)
     assert [pool.per_batch for pool in pools] == [2, 6]
     for index in np.concatenate([pool.numbers for pool in pools]):

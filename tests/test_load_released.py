@@ -19,6 +19,7 @@ from networks.detectors.release import Blueprint, Release, release
 from networks.gradcam import gradcam
 from networks.input_spec import InputSpec
 from options.names import DETECTORS
+from tests.tolerances import assert_as_exact, exact_logits
 from util.errors import UsageError
 
 State = dict[str, Tensor]
@@ -78,10 +79,12 @@ def test_a_head_and_the_backbones_own_file_make_a_detector(
     theirs = load_file(backbone)
     plain.load_state_dict({key: theirs[key] for key in plain.state_dict()})
     head = torch.load(path, weights_only=True)
-    images = torch.randn(2, 3, 48, 48)
+    images = torch.randn(12, 3, 48, 48)
     with torch.inference_mode():
+        ours = network(images)
         wanted = plain(images) @ head["fc.weight"].T + head["fc.bias"]
-        torch.testing.assert_close(network(images), wanted)
+        features = exact_logits(plain, images)
+    assert_as_exact(ours, wanted, features @ head["fc.weight"].double().T + 1)
 
 
 def test_what_does_not_fit_is_named(tmp_path: pathlib.Path, backbone: pathlib.Path) -> None:
@@ -103,8 +106,10 @@ def test_what_does_not_fit_is_named(tmp_path: pathlib.Path, backbone: pathlib.Pa
         r"foreign\.pth: is no file of --detector probe: .*'fc\.weight'", foreign, probe(), theirs
     )
     refused(r"fc\.pth: .*no such weights file|none\.pth: no such", own, probe(), "none.pth")
-    elsewhere = probe(backbone_elsewhere=True)
-    refused(r"needs the file of its backbone after a comma: other\.bin, from https", own, elsewhere)
+    elsewhere = probe(backbone_file="https://x/other.bin")
+    refused(
+        r"needs the file of its backbone after a comma, from https://x/other\.bin", own, elsewhere
+    )
     whole = str(tmp_path / "NPR.pth")
     torch.save(create_network("resnet50_2stages").state_dict(), whole)
     refused("its file holds all of it", whole, release("npr"), theirs)

@@ -20,7 +20,7 @@ from options.parse import parse
 from options.presets import PRESETS, RECIPES
 from options.train_options import TrainOptions
 from tests.tolerances import assert_as_exact, near
-from training.setup import augmentations, build_datasets, build_state
+from training.setup import augmentations, build_datasets, build_state, with_input_size
 
 IMAGE = np.random.default_rng(5).integers(1, 256, (40, 40, 3), dtype=np.uint8)
 KINDS: list[Callable[[float], Transform]] = [Rotate90, ColorJitter, Noise, Cutout]
@@ -190,18 +190,20 @@ def test_each_option_is_one_augmentation_after_the_crop_in_training_alone(
     toy: object,
 ) -> None:
     argv = ["--dataroot", str(toy), "--loadSize", "40", "--cropSize", "32", "--batch_size", "8"]
-    plain, val, _ = build_datasets(parse(TrainOptions, argv), 1)
+    plain, val, _ = build_datasets(with_input_size(parse(TrainOptions, argv)), 1)
     names = ["Resize", "Blur", "Jpeg", "RandomCrop", "Flip"]
     assert [type(t).__name__ for t in plain.transforms] == names
     flags = [word for flag in FLAGS for word in (f"--{flag}", "0.4")]
-    full, same_val, _ = build_datasets(parse(TrainOptions, [*argv, *flags]), 1)
+    full, same_val, _ = build_datasets(with_input_size(parse(TrainOptions, [*argv, *flags])), 1)
     assert [type(t).__name__ for t in full.transforms[:5]] == names
     assert full.transforms[5:] == [kind(0.4) for kind in KINDS]
     assert same_val.variants == val.variants
     for flag, kind in zip(FLAGS, KINDS, strict=True):
         assert augmentations(parse(TrainOptions, [f"--{flag}", "0.4"])) == [kind(0.4)]
     passes = ["--jpg_prob", "1", "--jpg_passes", "3"]
-    compressed, its_val, _ = build_datasets(parse(TrainOptions, [*argv, *passes]), 1)
+    compressed, its_val, _ = build_datasets(
+        with_input_size(parse(TrainOptions, [*argv, *passes])), 1
+    )
     assert compressed.transforms[2] == Jpeg(1.0, (75,), ("cv2",), 3)
     assert its_val.variants[0][2] == Jpeg(1.0, (75,), ("pil",), 1)
 
@@ -213,7 +215,7 @@ def test_a_recipe_parses_and_means_what_it_says(name: str) -> None:
     if name == "grag2021":
         blurred = parse(TrainOptions, ["--preset", "blur_jpg_prob0.5"])
         assert (options.stem_stride, options.cropSize) == (1, 96)
-        same = {"preset": (), "stem_stride": 2, "cropSize": 224}
+        same = {"preset": (), "stem_stride": 2, "cropSize": None}
         assert dataclasses.replace(options, **same) == dataclasses.replace(blurred, preset=())
 
 
@@ -222,7 +224,7 @@ def test_the_decay_of_adamw_is_apart_from_the_gradient() -> None:
     layer = nn.Linear(12, 1, bias=False)
     before = layer.weight.detach().clone()
     flags = "--optim adamw --lr 0.01 --weight_decay 0.5 --beta1 0.8".split()  # noqa: SIM905
-    optimizer = build_state(parse(TrainOptions, flags), layer, 10).optimizer
+    optimizer = build_state(with_input_size(parse(TrainOptions, flags)), layer, 10).optimizer
     layer.weight.grad = torch.zeros_like(before)
     optimizer.step()
     left = 1 - 0.01 * 0.5

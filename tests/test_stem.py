@@ -21,6 +21,7 @@ from networks.detector import NetworkDetector, load_detector
 from networks.freeze import frozen_part
 from networks.gradcam import gradcam
 from networks.inference import for_inference
+from networks.maps import maps_of
 from networks.stem import FILTERS, hh, npr, split_stem, stem_name
 from networks.weights import read_weights
 from options.eval_options import EvalOptions
@@ -221,7 +222,9 @@ def test_gradcam_sees_the_same_logit_and_finer_cells() -> None:
         lambda module, inputs, maps: shapes.append(maps.shape[2:])
     )
     image = torch.randint(0, 256, (3, 24, 32), dtype=torch.uint8)
-    detector = NetworkDetector(network, name=name, device=torch.device("cpu"))
+    detector = NetworkDetector(
+        network, name=name, device=torch.device("cpu"), maps=maps_of(architecture(name))
+    )
     heats = [gradcam(detector, image, threshold) for threshold in (-np.inf, np.inf)]
     assert shapes == [(3, 4)] * 2  # an eighth
     assert max(heat.max() for heat in heats) == 1
