@@ -27,7 +27,7 @@ from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading
 from evaluation.sweep import entry_of, evaluate
 from networks.architectures import architecture
-from networks.create import create_network, require_head
+from networks.create import create_network, create_trained
 from networks.detector import as_detector, load_detector
 from networks.device import autocast, choose_device
 from networks.fit import check_fit, smallest_part
@@ -70,7 +70,7 @@ def main(options: TrainOptions) -> None:
     if options.overwrite:
         run_folder.refuse_to_remove(folder, options.init)
     if testsets and os.path.isfile(options.init):  # they are scored with these weights, too
-        require_head(read_weights(options.init))
+        create_trained(network_name(options), read_weights(options.init))
     init = sha256(options.init) if os.path.isfile(options.init) else options.init
     try:
         train(options, device, folder=folder, init=init)

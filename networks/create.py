@@ -10,7 +10,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from networks.architectures import Architecture, architecture
 from networks.stem import change_stem, split_stem
-from networks.weights import Weights, is_foreign, load_weights, read_weights
+from networks.weights import Weights, has_one_logit, load_weights, read_weights
 from util.checkpoint import read_checkpoint
 from util.errors import UsageError
 
@@ -39,7 +39,7 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
         _load_imagenet(network, name, its)
     elif init == "pretrained":
         network = _pretrained_timm(name)
-    elif is_timm and is_foreign(init):
+    elif is_timm and not has_one_logit(init, its.head):
         network = _pretrained_timm(name, init)
     else:
         weights = read_weights(init)
@@ -53,20 +53,17 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
 
 
 def create_trained(name: str, weights: Weights) -> nn.Module:
-    """Build a network that holds `weights`; raises UsageError where they do not fit to the key."""
-    require_head(weights)
-    network = build(name)
-    load_weights(network, weights, name)
-    return network
-
-
-def require_head(weights: Weights) -> None:
-    """Raise UsageError for a trunk: its scores would be those of a last layer drawn at random."""
+    """Build a network that holds `weights`; raises UsageError where they do not fit to the key, and
+    for a trunk: its scores would be those of a last layer drawn at random.
+    """
     if weights.trunk:
         raise UsageError(
             f"{weights.path}: holds a network without its last layer, to start from and not to"
             " score with; train one from it (train.py --init)"
         )
+    network = build(name)
+    load_weights(network, weights, name)
+    return network
 
 
 def build(name: str) -> nn.Module:

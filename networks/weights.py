@@ -30,9 +30,12 @@ class Weights(NamedTuple):
     trunk: bool = False  # whether the file says that it lacks the last layer
 
 
-def is_foreign(path: str) -> bool:
-    """Return whether a weights file does not come from train.py: it names no architecture."""
-    return path.endswith(".safetensors") or "arch" not in read_checkpoint(path)
+def has_one_logit(path: str, head: str) -> bool:
+    """Return whether a weights file holds a detector, whose last layer `head` has one output; that
+    of a network trained for anything else has as many as there are classes, or is not there.
+    """
+    weight = read_weights(path).state.get(f"{head}.weight")
+    return weight is not None and len(weight) == 1
 
 
 def read_weights(path: str) -> Weights:

@@ -166,11 +166,30 @@ def test_pretrained_weights_of_a_file_fit_to_the_key(tmp_path: pathlib.Path) -> 
         create_network(CNN, str(tmp_path / "broken.safetensors"))
 
 
+def test_pretrained_weights_are_nothing_to_score_with(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Also not as what fine-tuning is compared with: said before anything is trained."""
+    file = tmp_path / "model.safetensors"
+    pretrained_file(file, "resnet10t")
+    with pytest.raises(UsageError, match=r"does not fit .*: of another shape: fc\.weight"):
+        load_detector(str(file), arch=CNN, device="cpu")
+    flags = ("--arch", CNN, "--init", file, "--testroots", toy / "test")
+    with pytest.raises(UsageError, match=r"does not fit .*: of another shape: fc\.weight"):
+        run_training(toy, tmp_path, *flags)
+    assert not (tmp_path / "run").exists()
+    assert load(run_training(toy, tmp_path, *flags[:4], "--max_steps", 1))["arch"] == CNN
+
+
 def test_a_checkpoint_of_ours_is_started_from_as_it_is(tmp_path: pathlib.Path) -> None:
     network = create_network(CNN)
     torch.save({"model": network.state_dict(), "arch": CNN}, tmp_path / "ours.pth")
     again = create_network(CNN, str(tmp_path / "ours.pth"))
     assert torch.equal(again.get_parameter("fc.weight"), network.get_parameter("fc.weight"))
+    torch.save(network.state_dict(), tmp_path / "bare.pth")  # of a training elsewhere
+    bare = create_network(CNN, str(tmp_path / "bare.pth"))
+    assert torch.equal(bare.get_parameter("fc.weight"), network.get_parameter("fc.weight"))
+    load_detector(str(tmp_path / "bare.pth"), arch=CNN, device="cpu")
     torch.save({"model": network.state_dict(), "arch": "resnet18"}, tmp_path / "other.pth")
     assert read_weights(str(tmp_path / "other.pth")).arch == "resnet18"
 
