@@ -194,10 +194,12 @@ def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) 
             lambda: score_histograms(scores, threshold),
         ),
     ]
-    degraded = evaluations[0].degraded
-    for degradation in dict.fromkeys(its.degradation for its in degraded):
-        draw = functools.partial(robustness_panels, degraded, degradation)
-        title = f"Average precision under {degradation}, with 95 % intervals"
-        wanted.append((f"robustness_{degradation}", title, draw))
+    for each in evaluations:
+        several = len(evaluations) > 1
+        whose, file = (f" of {each.name}", f"_{each.name}") if several else ("", "")
+        for degradation in dict.fromkeys(its.degradation for its in each.degraded):
+            draw = functools.partial(robustness_panels, each.degraded, degradation)
+            title = f"Average precision{whose} under {degradation}, with 95 % intervals"
+            wanted.append((f"robustness_{degradation}{file}", title, draw))
     bar = tqdm(wanted, "figures", leave=False, unit="figure", delay=1)
     return [save_drawing(folder, name, title=title, draw=draw) for name, title, draw in bar]
