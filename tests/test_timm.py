@@ -166,6 +166,17 @@ def test_pretrained_weights_of_a_file_fit_to_the_key(tmp_path: pathlib.Path) -> 
         create_network(CNN, str(tmp_path / "broken.safetensors"))
 
 
+def test_pretrained_weights_fit_another_size_but_for_the_position_embedding(
+    tmp_path: pathlib.Path,
+) -> None:
+    theirs = pretrained_file(tmp_path / "vit.safetensors", "vit_tiny_patch16_224").state_dict()
+    state = create_network(TINY, str(tmp_path / "vit.safetensors")).state_dict()
+    assert state["pos_embed"].shape == (1, 1 + 4, 192)  # a class token and 2x2 patches
+    assert torch.equal(state["pos_embed"][:, 0], theirs["pos_embed"][:, 0])
+    own = [key for key in theirs if not key.startswith(("head.", "pos_embed"))]
+    assert all(torch.equal(state[key], theirs[key]) for key in own)
+
+
 def test_pretrained_weights_are_nothing_to_score_with(
     toy: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
