@@ -214,9 +214,15 @@ def test_offline_the_file_wanted_is_named_at_once(monkeypatch: pytest.MonkeyPatc
         raise OSError("no route")
 
     monkeypatch.setattr(timm_models.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *args: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(
         UsageError, match=r"model\.safetensors of .*timm/resnet10t\S* .*--init FILE"
     ):
+        create_network("timm:resnet10t.c3_in1k", "pretrained")
+    assert len(asked) == 1
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UsageError, match="HF_HUB_OFFLINE is set"):
         create_network("timm:resnet10t.c3_in1k", "pretrained")
     assert len(asked) == 1
     with pytest.raises(UsageError, match="--init pretrained, scratch, or a weights file"):
