@@ -111,7 +111,7 @@ def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequenc
     thresholds = _thresholds(evaluations)
     threshold = list(thresholds.values())[-1]
     page = Page(
-        " and ".join(each.name for each in evaluations),
+        ", ".join(each.name for each in evaluations),
         [*(text.replace("**", "") for text in captions(evaluations)), *warnings(evaluations)],
         _tables(evaluations, _comparisons(evaluations)),
         _drawings(os.path.join(folder, "figures"), evaluations, threshold),
