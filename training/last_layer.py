@@ -22,9 +22,8 @@ from evaluation.metrics import accuracy, average_precision
 from training.features import Features
 from util.errors import WorkError
 
-# scikit-learn's C weighs the sum of the losses against |w|^2 / 2. At the smallest the penalty rules,
-# at the largest it hardly counts; for MobileNetV2's features of the miniature 1e-4 was still better
-# than 1e-3.
+# scikit-learn's C weighs the sum of the losses against |w|^2 / 2: from where the penalty rules to
+# where it hardly counts. MobileNetV2's features of the miniature wanted 1e-4, and once 1e-6.
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
 MAX_ITERATIONS = 1000  # of L-BFGS; one that is not at its end by then is judged as it is
 
