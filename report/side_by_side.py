@@ -66,9 +66,9 @@ def leaderboard(evaluations: Sequence[Evaluation]) -> Table:
         row.append(f"{origin.images_per_second:.4g}" if origin.images_per_second else "")
         cells.append(row)
     note = (
-        "By mean AP, each over its own test sets. M param.: millions of parameters. Images/s: of the"
-        " network alone, on the machine that scored them; empty where all scores were kept from"
-        " before."
+        "By mean AP, each over its own test sets. M param.: millions of parameters. Images/s: of"
+        " the network alone, on the machine that scored them; empty where all scores were kept"
+        " from before."
     )
     return Table("Leaderboard", headings, cells, note)
 
