@@ -39,14 +39,15 @@ def create_network(name: str, init: str = "scratch") -> nn.Module:
         _load_imagenet(network, name, its)
     elif init == "pretrained":
         network = _pretrained_timm(name)
-    elif is_timm and not has_one_logit(init, its.head):
-        network = _pretrained_timm(name, init)
     else:
         weights = read_weights(init)
-        if not weights.trunk:
+        if is_timm and not has_one_logit(weights, its.head):
+            network = _pretrained_timm(name, init)
+        elif weights.trunk:
+            network = build(name)
+            load_weights(network, weights, name, without=its.head)
+        else:
             return create_trained(name, weights)
-        network = build(name)
-        load_weights(network, weights, name, without=its.head)
     head = network.get_submodule(its.head)
     nn.init.normal_(head.weight, 0.0, HEAD_STD)  # type: ignore[arg-type]
     return network

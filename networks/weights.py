@@ -30,11 +30,11 @@ class Weights(NamedTuple):
     trunk: bool = False  # whether the file says that it lacks the last layer
 
 
-def has_one_logit(path: str, head: str) -> bool:
-    """Return whether a weights file holds a detector, whose last layer `head` has one output; that
-    of a network trained for anything else has as many as there are classes, or is not there.
+def has_one_logit(weights: Weights, head: str) -> bool:
+    """Return whether these are a detector's, whose last layer `head` has one output; that of a
+    network trained for anything else has as many as there are classes, or is not there.
     """
-    weight = read_weights(path).state.get(f"{head}.weight")
+    weight = weights.state.get(f"{head}.weight")
     return weight is not None and len(weight) == 1
 
 
