@@ -41,7 +41,8 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     found, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(_unknown(unknown[0], [f"--{f.name}" for f in _fields(cls)]))
-    given = vars(found)  # by the command line alone: the parser itself has no defaults
+    # by the command line alone: the parser itself has no defaults; it makes lists of several values
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(found).items()}
     options = cls(**given)
     for field in _fields(cls):
         check, value = field.metadata["check"], getattr(options, field.name)
@@ -117,14 +118,13 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
             metavar=_flag(field) if positional else field.metadata["metavar"] or _METAVARS[kind],
             nargs="*" if positional else "+",
             type=kind,
-            action=_AsTuple,
             help=text,
         )
         return
     if field.metadata["repeated"]:
         name = field.metadata["metavar"] or _METAVARS[kind]
         text += "; may be given several times"
-        group.add_argument(f"--{field.name}", metavar=name, type=kind, action=_Repeated, help=text)
+        group.add_argument(f"--{field.name}", metavar=name, type=kind, action="append", help=text)
         return
     shown = _shown(field.default)
     if field.default is not None and shown:
@@ -143,28 +143,6 @@ def _comma_list(kind: type) -> Any:  # noqa: ANN401
 
     convert.__name__ = f"comma list of {kind.__name__}"  # argparse names it in its error
     return convert
-
-
-class _AsTuple(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,  # noqa: ANN401
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, tuple(values))
-
-
-class _Repeated(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,  # noqa: ANN401
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), values))
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):  # the examples stay as they are
