@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -68,8 +69,8 @@ def evaluate(
         groups.setdefault(entry.protocol, []).append(entry)
     wanted = variants(first.provenance.levels, first.provenance.aligned)
     records = {id(entry): ContentRecord(entry.detector.trained_on) for entry in entries}
-    seconds: dict[int, list[tuple[int, float]]] = {id(entry): [] for entry in entries}
-    num_new = 0
+    new_of: Counter[int] = Counter()  # scores, by entry
+    seconds_of: defaultdict[int, float] = defaultdict(float)
     for name in sorted(testsets, key=first.benchmark.rank):
         for protocol, group in groups.items():
             results = score_testset(
@@ -82,18 +83,17 @@ def evaluate(
                 variants=wanted,
             )
             for entry, scored in zip(group, results, strict=True):
-                num_new += scored.num_new
-                seconds[id(entry)].append((scored.num_new, scored.seconds))
+                new_of[id(entry)] += scored.num_new
+                seconds_of[id(entry)] += scored.seconds
                 if scored.unreadable:
                     entry.evaluation.provenance.unreadable[name] = scored.unreadable
                 if distributed.is_main() and scored.variants[ORIGINAL].paths:
                     _add(entry.evaluation, name, scored, record=records[id(entry)])
                     on_testset(entry.evaluation, name)
     for entry in entries:
-        images, spent = (sum(column) for column in zip(*seconds[id(entry)], strict=True))
-        if images:
-            entry.evaluation.provenance.images_per_second = images / spent
-    return num_new
+        if images := new_of[id(entry)]:
+            entry.evaluation.provenance.images_per_second = images / seconds_of[id(entry)]
+    return new_of.total()
 
 
 def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRecord) -> None:
