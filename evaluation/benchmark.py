@@ -8,13 +8,14 @@ from typing import NamedTuple
 from data.layouts import Layout
 from data.testsets import ORDER, PAPER_ELEVEN
 from evaluation.protocol import ScoringProtocol
+from networks.input_spec import Side
 
 
 class PapersProtocol(NamedTuple):
     """How a benchmark's papers make a logit of an image."""
 
     words: str = ""
-    ways: tuple[tuple[int | None, int | tuple[int, int] | None], ...] | None = None
+    ways: tuple[tuple[int | None, Side | None], ...] | None = None
     """Crop and resize of each way that is theirs, as a `ScoringProtocol` has them; None where the
     papers set none."""
 

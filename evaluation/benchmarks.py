@@ -14,6 +14,7 @@ from evaluation.measure import MEAN
 from evaluation.metrics import METRICS
 from evaluation.predictions import Scores
 from evaluation.published import published
+from networks.input_spec import Side
 from util.console import note
 from util.errors import UsageError
 
@@ -68,9 +69,7 @@ def benchmark(name: str, asked_by: str = "--benchmark") -> Benchmark:
     )
 
 
-def _way(
-    crop: int | None, resize: int | list[int] | None
-) -> tuple[int | None, int | tuple[int, int] | None]:
+def _way(crop: int | None, resize: int | list[int] | None) -> tuple[int | None, Side | None]:
     if isinstance(resize, list):
         height, width = resize
         return crop, (height, width)

@@ -11,6 +11,7 @@ from data.augment import Transform
 from data.geometry import Resize
 from data.transforms import eval_crops
 from evaluation.degrade import reencode_transforms
+from networks.input_spec import Side
 from options.machine import MAX_PIXELS
 
 ONLY_FAKE = "@fake"  # ends an encoder that images of label 1 alone get
@@ -22,7 +23,7 @@ class ScoringProtocol:
 
     crop_size: int | None = 224  # side of the crops; None: whole images
     crops: int = 1  # 1 (the centre), 5 (and the corners) or 10 (and mirrored): their mean logit
-    resize: int | tuple[int, int] | None = None
+    resize: Side | None = None
     """Before the crop: the short side, or height and width; None: as it is."""
     interpolation: str = "bilinear"  # of that
     reencode: str = ""
@@ -100,7 +101,7 @@ class ScoringProtocol:
         return cls(**values)
 
 
-def size_of(text: str) -> int | tuple[int, int] | None:
+def size_of(text: str) -> Side | None:
     """Return what --resize asks for: "256", "256x128" (height x width), or "none"."""
     if text == "none":
         return None
