@@ -45,7 +45,7 @@ def decimals(fraction: float) -> int:
     return max(DECIMALS, len(f"{fraction!r}".partition(".")[2]))
 
 
-def unlike_published(evaluation: Evaluation) -> str:
+def why_unlike(evaluation: Evaluation) -> str:
     """Return why a published mean over the whole benchmark is not of these images; "" if it is."""
     asked = evaluation.benchmark
     if evaluation.provenance.note and not asked.miniature:
@@ -73,7 +73,7 @@ def describe(evaluation: Evaluation, its: Release) -> str:
     ]
     if its.published_of and figures:
         lines.append(f"published: of the file {its.published_of}")
-    mean, unlike = evaluation.mean().metrics, unlike_published(evaluation)
+    mean, unlike = evaluation.mean().metrics, why_unlike(evaluation)
     rows = []
     for metric in figures or asked.metrics:
         published, measured = figures.get(metric), mean[metric]
