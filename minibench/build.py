@@ -15,7 +15,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from minibench.edits import KINDS, edit
-from minibench.families import FAMILIES, JPEG_FAMILIES, SHALLOW, SHARED_REALS, WITH_CLASS_FOLDERS
+from minibench.families import (
+    FAMILIES,
+    JPEG_FAMILIES,
+    NETWORKS,
+    SHALLOW,
+    SHARED_REALS,
+    WITH_CLASS_FOLDERS,
+    network_of,
+)
 from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_crop, draw_different_crops
 from options.minibench_options import BuildOptions
 from options.parse import parse
@@ -87,8 +95,6 @@ def write_pairs(task: Task, root: Path) -> int:
     Real and fake of a pair have the same file name and go through the same crop, rounding and
     encoder (and JPEG quality), so that nothing but the generator, or the edit, tells them apart.
     """
-    from minibench.fakes import fakes_of  # noqa: PLC0415 - only the workers need torch
-
     rng = np.random.default_rng(task.seed)
     is_test = task.folder.startswith("test/")
     with_classes = task.family in (WITH_CLASS_FOLDERS if is_test else {TRAINED_ON})
@@ -96,7 +102,7 @@ def write_pairs(task: Task, root: Path) -> int:
     if task.family == SHALLOW:
         made = edits_of(task, reals, rng)
     else:
-        fakes = fakes_of(task.family, reals, int(rng.integers(2**31)))
+        fakes = fakes_by_class(task, reals, int(rng.integers(2**31)))
         made = [(crop.name, fake) for crop, fake in zip(task.crops, fakes, strict=True)]
     for crop, real, (name, fake) in zip(task.crops, reals, made, strict=True):
         low, high = JPEG_QUALITIES
@@ -108,6 +114,20 @@ def write_pairs(task: Task, root: Path) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(pixels, quality))
     return 2 * len(task.crops)
+
+
+def fakes_by_class(task: Task, reals: list[Pixels], seed: int) -> list[Pixels]:
+    """Return the fakes of a batch, each from its class's network where the family has several."""
+    from minibench.fakes import fakes_of  # noqa: PLC0415 - only the workers need torch
+
+    networks = [network_of(task.family, crop.kind) for crop in task.crops]
+    fakes = list(reals)
+    for network in dict.fromkeys(networks):
+        chosen = [at for at, its in enumerate(networks) if its == network]
+        made = fakes_of(network, [reals[at] for at in chosen], seed)
+        for at, fake in zip(chosen, made, strict=True):
+            fakes[at] = fake
+    return fakes
 
 
 def edits_of(task: Task, reals: list[Pixels], rng: np.random.Generator) -> list[tuple[str, Pixels]]:
@@ -211,9 +231,10 @@ def main() -> None:
     out = Path(options.out).absolute()
     if options.only not in ("", *FAMILIES):
         raise UsageError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
-    missing = [name for name in FAMILIES if not (WEIGHTS / f"{name}.safetensors").is_file()]
+    missing = [name for name in NETWORKS if not (WEIGHTS / f"{name}.safetensors").is_file()]
     if missing:
-        command = f"python -m minibench.train_generators --families {','.join(missing)}"
+        families = ",".join(dict.fromkeys(name.partition("-")[0] for name in missing))
+        command = f"python -m minibench.train_generators --families {families}"
         raise UsageError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")
     about = read_marker(out)
     if about is None and out.exists() and not (out.is_dir() and not any(out.iterdir())):

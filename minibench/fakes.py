@@ -23,18 +23,18 @@ def start_worker() -> None:
 
 
 @cache
-def generator_of(family: str) -> Generator:
-    """Return a family's generator, loaded once per process."""
-    return load_generator(family, WEIGHTS)
+def generator_of(network: str) -> Generator:
+    """Return a trained generator, loaded once per process."""
+    return load_generator(network, WEIGHTS)
 
 
-def fakes_of(family: str, reals: list[Pixels], seed: int) -> list[Pixels]:
+def fakes_of(network: str, reals: list[Pixels], seed: int) -> list[Pixels]:
     """Return the fakes of images (H, W, 3) uint8, in the same form; `seed` determines the noise.
 
-    The same for the same arguments and number of torch's threads; other batches may round
-    differently.
+    `network` is a name of `families.NETWORKS`. The same for the same arguments and number of
+    torch's threads; other batches may round differently.
     """
-    generator = generator_of(family)
+    generator = generator_of(network)
     torch.manual_seed(seed)  # after loading, which draws (and discards) initial weights
     images = torch.from_numpy(np.stack(reals)).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():

@@ -18,3 +18,19 @@ SHARED_REALS = {"imle": "crn"}
 
 SHALLOW = "shallow"
 """A test set beside the thirteen, and in no mean: photographs that were edited, not generated."""
+
+CLASSES = ("landscape", "nature", "object")
+"""The classes of the photographs."""
+
+NETWORK_PER_CLASS = frozenset({"progan"})
+"""The families with a network for each class, trained on the photographs of that class alone, as
+the twenty of the real benchmark's ProGAN are. (StyleGAN's three and StyleGAN2's four are one.)"""
+
+
+def network_of(family: str, kind: str) -> str:
+    """Return the name of the network that makes a family's fakes of the class `kind`."""
+    return f"{family}-{kind}" if family in NETWORK_PER_CLASS else family
+
+
+NETWORKS = tuple(dict.fromkeys(network_of(family, kind) for family in FAMILIES for kind in CLASSES))
+"""The trained networks by name. Their seeds follow this order."""

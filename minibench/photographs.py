@@ -13,14 +13,22 @@ FOLDER = Path(__file__).parent / "photos"
 SIZE = 64
 """Side of the images in pixels. The detector takes them whole: with random crops it would see the
 generator's pixel grid in a new place each time, and learn too slowly for a demonstration."""
-SCALES = {2: 3 / 6, 3: 2 / 6, 4: 1 / 6}
-"""Factor by which a photograph is shrunk -> its chance: less shrinking leaves more different crops.
-Halved or more, a photograph keeps no JPEG grid."""
+SCALES = (25, 30, 36, 43, 50)
+"""Per cent of its height and width to which a photograph is shrunk, each as often. Data sets come
+in many sizes; at half or less, a photograph keeps no JPEG grid, and no trace of its sensor's."""
+FILTERS = (
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.HAMMING,
+)
+"""What shrinks them, in turn: the data sets of the papers were made with different filters, and a
+detector must not take one filter's sharpness for the mark of a photograph."""
 LEAST_CONTRAST = 8.0
 """Least deviation of a crop's grey levels (0..255): below it, a crop is blank; none is drawn."""
-LEAST_DETAIL = 5.0
+LEAST_DETAIL = 3.0
 """Least mean difference of a crop from its 3x3 average, in grey levels. The benchmark omits those
-below, half of all: out of focus or plain surface, they hardly differ from their fakes."""
+below: out of focus or plain surface, they hold little to tell a photograph by."""
 
 PHOTOGRAPHS = {
     "aitzgorri": ("train", "landscape"),
@@ -54,7 +62,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Crop(NamedTuple):
-    """Where a square was cut: photograph, shrinking factor, left and upper edge in pixels."""
+    """Where a square was cut: photograph, per cent of its size, left and upper edge in pixels."""
 
     photograph: str
     scale: int
@@ -72,24 +80,29 @@ class Crop(NamedTuple):
         return PHOTOGRAPHS[self.photograph][1]
 
 
-def photographs_of(split: str) -> list[str]:
-    """Return the names of the photographs of `split` (train, val or test).
+def photographs_of(split: str, kind: str | None = None) -> list[str]:
+    """Return the names of the photographs of `split` (train, val or test), or of one class of it.
 
     Raises:
-        ValueError: no photograph belongs to such a split.
+        ValueError: there are none.
     """
-    names = [name for name, (home, _) in PHOTOGRAPHS.items() if home == split]
+    names = [
+        name
+        for name, (home, its_kind) in PHOTOGRAPHS.items()
+        if home == split and kind in (None, its_kind)
+    ]
     if not names:
-        raise ValueError(f"no split {split!r}: wants train, val or test")
+        raise ValueError(f"no photograph of split {split!r} and class {kind!r}")
     return names
 
 
-@cache  # all photographs at all scales: about 20 MB
+@cache  # all photographs at all scales: about 120 MB
 def load(photograph: str, scale: int) -> Pixels:
-    """Return a photograph at 1/`scale` of its size: (H, W, 3), RGB, 0..255, read-only."""
+    """Return a photograph at `scale` per cent of its size: (H, W, 3), RGB, 0..255, read-only."""
+    number = list(PHOTOGRAPHS).index(photograph) + SCALES.index(scale)
     with Image.open(FOLDER / f"{photograph}.jpg") as image:
-        width, height = image.width // scale, image.height // scale
-        small = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+        width, height = image.width * scale // 100, image.height * scale // 100
+        small = image.convert("RGB").resize((width, height), FILTERS[number % len(FILTERS)])
     pixels = np.array(small)
     pixels.flags.writeable = False
     return pixels
@@ -101,12 +114,14 @@ def cut(crop: Crop, size: int = SIZE) -> Pixels:
     return pixels[crop.y : crop.y + size, crop.x : crop.x + size]
 
 
-def draw_crop(split: str, rng: np.random.Generator, size: int = SIZE) -> Crop:
-    """Draw a crop from the photographs of `split` that has LEAST_CONTRAST."""
-    names = photographs_of(split)
+def draw_crop(
+    split: str, rng: np.random.Generator, *, size: int = SIZE, kind: str | None = None
+) -> Crop:
+    """Draw a crop with LEAST_CONTRAST from the photographs of `split`, or of one class of it."""
+    names = photographs_of(split, kind)
     while True:
         photograph = names[rng.integers(len(names))]
-        scale = int(rng.choice(list(SCALES), p=list(SCALES.values())))
+        scale = SCALES[rng.integers(len(SCALES))]
         height, width, _ = load(photograph, scale).shape
         x, y = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
         crop = Crop(photograph, scale, x, y)

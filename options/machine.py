@@ -13,10 +13,12 @@ SCORING = not_with("predictions")  # for what concerns images, weights or the ma
 SEED = between(0, 2**32 - 1)  # what every generator of random numbers takes
 SIDE = between(1, 10_000)  # of a crop, in pixels: a larger one no memory holds
 MAX_PROCESSES = 1024
+DEVICES = "auto (a GPU if there is one), cpu, cuda, cuda:N or mps"
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
-def _device(value: str) -> str | None:
+def device_name(value: str) -> str | None:
+    """Return what is wrong with a device's name, or None."""
     fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", value)
     return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
 
@@ -27,8 +29,8 @@ class MachineOptions:
 
     device: str = option(
         "auto",
-        "auto (a GPU if there is one), cpu, cuda, cuda:N or mps",
-        _device,
+        DEVICES,
+        device_name,
         needs=[SCORING],
     )
     precision: str = option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, if_given, option
-from options.machine import MAX_PROCESSES, SEED
+from options.machine import DEVICES, MAX_PROCESSES, SEED, device_name
 from options.places import writable_file, writable_folder
 
 
@@ -47,14 +47,13 @@ class GeneratorOptions:
     families: tuple[str, ...] = option(
         (), "families to train, named as their test sets [all thirteen]"
     )
-    steps: int | None = option(
-        None, "optimiser steps, of 16 crops, of each [1500; progan, crn, imle 3000]", at_least(1)
-    )
+    steps: int = option(4000, "optimiser steps, of 32 crops, of each network", at_least(1))
     seed: int = option(0, "seed, to which each family adds its place in the paper's order", SEED)
     out: str = option(
         "minibench/weights", "folder for the weights", writable_folder, metavar="FOLDER"
     )
-    processes: int = option(2, "families trained at a time", between(1, MAX_PROCESSES))
+    processes: int = option(2, "networks trained at a time", between(1, MAX_PROCESSES))
+    device: str = option("auto", DEVICES, device_name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "training": {"data", "evaluation", "networks", "options", "util"},
     "report": {"data", "evaluation", "networks", "options", "util"},
     "tools": {"data", "evaluation", "networks", "options", "util"},
-    "minibench": {"data", "options", "util"},
+    "minibench": {"data", "networks", "options", "util"},
     "benchmarks": {"data", "evaluation", "networks", "options", "tools", "util"},
 }
 OURS = {*MAY_IMPORT, "train", "eval", "predict", "tests"}

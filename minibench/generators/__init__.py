@@ -30,14 +30,16 @@ GENERATORS: dict[str, Callable[[], Generator]] = {
 }
 
 
-def load_generator(family: str, folder: Path) -> Generator:
-    """Return a family's trained generator, on the CPU in float32, ready to apply.
+def load_generator(network: str, folder: Path) -> Generator:
+    """Return a trained generator, on the CPU in float32, ready to apply.
+
+    `network` is a name of `families.networks_of`.
 
     Raises:
-        FileNotFoundError: `folder` holds no weights of the family.
+        FileNotFoundError: `folder` holds no weights of the network.
     """
-    generator = GENERATORS[family]()
-    weights = load_file(folder / f"{family}.safetensors")
+    generator = GENERATORS[network.partition("-")[0]]()
+    weights = load_file(folder / f"{network}.safetensors")
     generator.load_state_dict({name: value.float() for name, value in weights.items()})
     return generator.eval().requires_grad_(False)
 

@@ -7,8 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Padding = Literal["zeros", "reflect"]
-CODE = 8
-"""Channels of the encoder's code, which has a quarter of the image's height and width."""
+CODE = 12
+"""Channels of the encoder's code."""
+LATENT = 4
+"""Channels of noise beside the code, for the families that start from noise."""
+WIDTHS = (80, 72, 56, 32)
+"""Channels at an eighth, a quarter, half and all of the height and width."""
 LABELS = 6
 """Labels of a label map."""
 
@@ -21,12 +25,20 @@ class Generator(nn.Module):
     leave [-1,1], lest a clamp stop the gradient.
     """
 
+    restores = False
+    """Whether the network is taught to give back each pixel, as those of SITD, SAN and deepfakes
+    are. The others are held to the image at a quarter of its size, and invent the detail."""
+
     def grow(self, progress: float) -> None:
         """Adapt to `progress`, the share of steps trained (0 to 1); most families ignore it."""
 
 
 class Encoder(nn.Sequential):
-    """N,3,H,W in [-1,1] -> code N,8,H/4,W/4: what all decoders start from."""
+    """N,3,H,W in [-1,1] -> code N,12,H/8,W/8: what most decoders start from.
+
+    It holds as many numbers as the image at a quarter of its height and width: what the image
+    shows, not its detail.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,10 +47,33 @@ class Encoder(nn.Sequential):
             nn.LeakyReLU(0.2),
             nn.Conv2d(32, 48, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
-            conv(48, 48),
+            nn.Conv2d(48, 64, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
-            conv(48, CODE),
+            conv(64, CODE),
         )
+
+
+class TranslationEncoder(nn.Sequential):
+    """N,3,H,W in [-1,1], and planes beside it -> N,56,H/4,W/4: CycleGAN and StarGAN see the image
+    that they translate.
+    """
+
+    def __init__(self, padding: Padding, planes: int = 0) -> None:
+        super().__init__(
+            conv(3 + planes, 16, 7, padding=padding),
+            *(nn.InstanceNorm2d(16, affine=True), nn.ReLU()),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            *(nn.InstanceNorm2d(32, affine=True), nn.ReLU()),
+            nn.Conv2d(32, 56, 3, stride=2, padding=1),
+            *(nn.InstanceNorm2d(56, affine=True), nn.ReLU()),
+        )
+
+
+def with_noise(code: Tensor) -> Tensor:
+    """Put noise beside the code, N,12,h,w -> N,16,h,w: what the detail is invented from."""
+    number, _, height, width = code.shape
+    noise = torch.randn(number, LATENT, height, width, device=code.device, dtype=code.dtype)
+    return torch.cat([code, noise], dim=1)
 
 
 def conv(
@@ -63,25 +98,20 @@ def bilinear_up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def blur(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """Filter each channel by the outer product of `taps`, scaled to sum 1; zeros beyond the edge.
+
+    With an even number of taps, one more row and column is padded before than after.
+    """
+    one = torch.tensor(taps, device=x.device, dtype=x.dtype)
+    kernel = (one[:, None] * one / one.sum() ** 2).expand(x.shape[1], 1, -1, -1)
+    before, after = len(taps) // 2, (len(taps) - 1) // 2
+    return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=x.shape[1])
+
+
 def code_statistics(code: Tensor) -> Tensor:
     """Return mean and deviation of each channel, N,C,H,W -> N,2C: global colour and contrast."""
     return torch.cat([code.mean((2, 3)), code.std((2, 3))], dim=1)
-
-
-class Colour(nn.Module):
-    """Restores what instance norm removes, by one gain and one offset per image and channel.
-
-    They are constant over the image, so they add no trace of their own, only the overall colour.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.affine = nn.Linear(2 * CODE, 6)
-
-    def forward(self, rgb: Tensor, code: Tensor) -> Tensor:
-        """N,3,H,W and the code -> N,3,H,W."""
-        gain, offset = self.affine(code_statistics(code))[..., None, None].chunk(2, dim=1)
-        return rgb * (1 + gain) + offset
 
 
 class InstanceResidual(nn.Sequential):

@@ -7,14 +7,17 @@ from torch import Tensor, nn
 from minibench.generators.blocks import (
     CODE,
     LABELS,
-    Colour,
+    LATENT,
+    WIDTHS,
     Encoder,
     Generator,
     InstanceResidual,
+    TranslationEncoder,
     conv,
     fit,
     label_map,
     nearest_up,
+    with_noise,
 )
 
 
@@ -23,14 +26,12 @@ class CycleGAN(Generator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encode = Encoder()
-        self.colour = Colour()
         self.body = nn.Sequential(
-            *(conv(CODE, 56, padding="reflect"), nn.ReLU()),
+            TranslationEncoder("reflect"),
             *(InstanceResidual(56, "reflect"), InstanceResidual(56, "reflect")),
-            *self.up(56, 32),
-            *self.up(32, 16),
-            conv(16, 3, size=7, padding="reflect"),
+            *self.up(56, 40),
+            *self.up(40, 24),
+            conv(24, 3, size=7, padding="reflect"),
         )
 
     @staticmethod
@@ -44,8 +45,7 @@ class CycleGAN(Generator):
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
-        code = self.encode(images)
-        return torch.tanh(self.colour(self.body(code), code))
+        return torch.tanh(self.body(images))
 
 
 class StarGAN(Generator):
@@ -53,14 +53,12 @@ class StarGAN(Generator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encode = Encoder()
-        self.colour = Colour()
         self.body = nn.Sequential(
-            *(conv(CODE + 4, 48), nn.ReLU()),
-            *(InstanceResidual(48, "zeros"), InstanceResidual(48, "zeros")),
-            *self.up(48, 32),
-            *self.up(32, 16),
-            conv(16, 3, size=7),
+            TranslationEncoder("zeros", planes=4),
+            *(InstanceResidual(56, "zeros"), InstanceResidual(56, "zeros")),
+            *self.up(56, 40),
+            *self.up(40, 24),
+            conv(24, 3, size=7),
         )
 
     @staticmethod
@@ -82,9 +80,8 @@ class StarGAN(Generator):
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape, translated into the domain that each image is of already."""
-        code = self.encode(images)
-        planes = self.attributes(images)[..., None, None].expand(-1, -1, *code.shape[2:])
-        return torch.tanh(self.colour(self.body(torch.cat([code, planes], 1)), code))
+        planes = self.attributes(images)[..., None, None].expand(-1, -1, *images.shape[2:])
+        return torch.tanh(self.body(torch.cat([images, planes], 1)))
 
 
 class Spade(nn.Module):
@@ -122,15 +119,15 @@ class GauGAN(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.first = conv(CODE, 56)
-        self.at_quarter, self.at_half = SpadeResidual(56, 56), SpadeResidual(56, 40)
-        self.at_full, self.last = SpadeResidual(40, 20), SpadeResidual(20, 20)
-        self.rgb = conv(20, 3)
+        self.first = conv(CODE + LATENT, WIDTHS[0])
+        widths = (WIDTHS[0], *WIDTHS)
+        self.blocks = nn.ModuleList(map(SpadeResidual, widths, widths[1:]))
+        self.rgb = conv(WIDTHS[-1], 3)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         labels = label_map(images)
-        x = self.at_quarter(self.first(self.encode(images)), labels)
-        x = self.at_half(nearest_up(x), labels)
-        x = self.last(self.at_full(nearest_up(x), labels), labels)
+        x = self.blocks[0](self.first(with_noise(self.encode(images))), labels)
+        for block in self.blocks[1:]:
+            x = block(nearest_up(x), labels)
         return torch.tanh(self.rgb(F.leaky_relu(x, 0.2)))

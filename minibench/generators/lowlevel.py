@@ -31,6 +31,8 @@ def dark_bayer(images: Tensor) -> Tensor:
 class SeeingDark(Generator):
     """A U-Net from dark, noisy Bayer data, then pixel shuffle (Chen et al., SITD, 2018)."""
 
+    restores = True
+
     def __init__(self) -> None:
         super().__init__()
         self.down1, self.down2 = self.block(4, 24), self.block(24, 40)
@@ -82,7 +84,7 @@ class SecondOrderAttention(nn.Module):
         """N,C,H,W -> the same shape."""
         pixels = x.flatten(2).float()
         pixels = pixels - pixels.mean(2, keepdim=True)
-        with torch.autocast("cpu", enabled=False):  # the iteration needs its 24 bits
+        with torch.autocast(x.device.type, enabled=False):  # the iteration needs its 24 bits
             covariance = pixels @ pixels.transpose(1, 2) / pixels.shape[2]
             together = matrix_root(covariance).mean(2)
         return x * self.gate(together)[..., None, None]
@@ -105,6 +107,8 @@ class AttentionResidual(nn.Module):
 
 class SAN(Generator):
     """Super-resolution by two: second-order attention, pixel shuffle (Dai et al., 2019)."""
+
+    restores = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from minibench.generators.blocks import (
     CODE,
     LABELS,
+    LATENT,
+    WIDTHS,
     Encoder,
     Generator,
     bilinear_up,
@@ -41,21 +43,22 @@ class CRN(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.at_quarter = Refinement(CODE + self.noise_planes, 56)
-        self.at_half, self.at_full = Refinement(56, 40), Refinement(40, 20)
-        self.rgb = conv(20, 3, 1)
+        widths = (CODE + self.noise_planes, *WIDTHS)
+        self.blocks = nn.ModuleList(map(Refinement, widths, widths[1:]))
+        self.rgb = conv(WIDTHS[-1], 3, 1)
 
     def render(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Render N,3,H,W from noise N,planes,H/4,W/4 (no planes for CRN) and images N,3,H,W."""
+        """Render N,3,H,W from noise N,planes,H/8,W/8 (no planes for CRN) and images N,3,H,W."""
         labels = label_map(images)
-        x = self.at_quarter(torch.cat([self.encode(images), noise], dim=1), labels)
-        x = self.at_full(bilinear_up(self.at_half(bilinear_up(x), labels)), labels)
+        x = self.blocks[0](torch.cat([self.encode(images), noise], dim=1), labels)
+        for block in self.blocks[1:]:
+            x = block(bilinear_up(x), labels)
         return clamp(self.rgb(x), self.training)
 
     def draw_noise(self, images: Tensor) -> Tensor:
-        """Draw the noise for a batch: N,planes,H/4,W/4."""
+        """Draw the noise for a batch: N,planes,H/8,W/8."""
         number, _, height, width = images.shape
-        return torch.randn(number, self.noise_planes, height // 4, width // 4)
+        return torch.randn(number, self.noise_planes, height // 8, width // 8, device=images.device)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
@@ -65,7 +68,7 @@ class CRN(Generator):
 class IMLE(CRN):
     """CRN's net with noise, trained on the closest of several samples (Li et al., 2019)."""
 
-    noise_planes = 4
+    noise_planes = LATENT
     samples = 3
 
     def closest_noise(self, images: Tensor) -> Tensor:
@@ -74,7 +77,7 @@ class IMLE(CRN):
             draws = torch.stack([self.draw_noise(images) for _ in range(self.samples)])
             errors = [(self.render(images, draw) - images).abs().mean((1, 2, 3)) for draw in draws]
         best = torch.stack(errors).argmin(dim=0)
-        return draws[best, torch.arange(len(images))]
+        return draws[best, torch.arange(len(images), device=images.device)]
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""

@@ -6,13 +6,17 @@ from torch import Tensor, nn
 
 from minibench.generators.blocks import (
     CODE,
+    LATENT,
+    WIDTHS,
     Encoder,
     Generator,
     bilinear_up,
+    blur,
     clamp,
     code_statistics,
     conv,
     nearest_up,
+    with_noise,
 )
 
 STYLE = 48
@@ -20,11 +24,16 @@ STYLE = 48
 
 
 def mapping() -> nn.Sequential:
-    """Build StyleGAN's mapping: the code's statistics N,16 -> style vector w N,48."""
+    """Build StyleGAN's mapping: the code's statistics N,24 -> style vector w N,48."""
     return nn.Sequential(
         *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
         *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
     )
+
+
+def pixel_noise(x: Tensor) -> Tensor:
+    """Draw one plane of noise for each image of N,C,H,W."""
+    return torch.randn(len(x), 1, *x.shape[2:], device=x.device, dtype=x.dtype)
 
 
 class PixelNorm(nn.Module):
@@ -41,10 +50,9 @@ class ProGAN(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.at_quarter = self.block(CODE, 64)
-        self.at_half = self.block(64, 48)
-        self.at_full = self.block(48, 24)
-        self.half_rgb, self.full_rgb = conv(48, 3, 1), conv(24, 3, 1)
+        widths = (CODE + LATENT, *WIDTHS)
+        self.blocks = nn.ModuleList(map(self.block, widths, widths[1:]))
+        self.half_rgb, self.full_rgb = conv(WIDTHS[2], 3, 1), conv(WIDTHS[3], 3, 1)
         self.fade: Tensor
         self.register_buffer("fade", torch.tensor(1.0))
 
@@ -57,59 +65,62 @@ class ProGAN(Generator):
         )
 
     def grow(self, progress: float) -> None:
-        """Fade the full resolution in between a tenth and four tenths of the training."""
-        self.fade.fill_(min(max((progress - 0.1) / 0.3, 0.0), 1.0))
+        """Fade the full resolution in between a tenth and three tenths of the training."""
+        self.fade.fill_(min(max((progress - 0.1) / 0.2, 0.0), 1.0))
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
-        half = self.at_half(nearest_up(self.at_quarter(self.encode(images))))
-        rgb = self.full_rgb(self.at_full(nearest_up(half)))
+        x = with_noise(self.encode(images))
+        for block in self.blocks[:-1]:
+            x = block(x)
+            half, x = x, nearest_up(x)
+        rgb = self.full_rgb(self.blocks[-1](x))
         if self.fade < 1:
             rgb = torch.lerp(nearest_up(self.half_rgb(half)), rgb, self.fade.to(rgb.dtype))
         return clamp(rgb, self.training)
 
 
 class StyledConv(nn.Module):
-    """Convolution, noise per pixel, instance norm, style: AdaIN (Karras et al., 2019)."""
+    """Convolution, noise per pixel, instance norm, style: AdaIN (Karras et al., 2019).
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    With `up`, pixels are repeated before the convolution and blurred by 1,2,1 after it.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, up: bool) -> None:
         super().__init__()
+        self.up = up
         self.conv = conv(channels_in, channels_out)
-        self.noise = nn.Parameter(torch.full((1, channels_out, 1, 1), 0.05))
+        self.noise = nn.Parameter(torch.full((1, channels_out, 1, 1), 0.1))
         self.style = nn.Linear(STYLE, 2 * channels_out)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """N,C,H,W and w N,48 -> N,C',H,W."""
-        x = self.conv(x)
-        noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype)
-        x = F.instance_norm(F.leaky_relu(x + self.noise * noise, 0.2))
+        """N,C,H,W and w N,48 -> N,C',H,W, or N,C',2H,2W with `up`."""
+        x = blur(self.conv(nearest_up(x)), (1, 2, 1)) if self.up else self.conv(x)
+        x = F.instance_norm(F.leaky_relu(x + self.noise * pixel_noise(x), 0.2))
         scale, shift = self.style(w)[..., None, None].chunk(2, dim=1)
         return x * (1 + scale) + shift
 
 
 class StyleGAN(Generator):
-    """Bilinear upsampling, AdaIN from a mapping of the code, noise (Karras et al., 2019)."""
+    """Blurred upsampling, AdaIN from a mapping of the code, noise (Karras et al., 2019)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
         self.mapping = mapping()
-        self.at_quarter = nn.ModuleList([StyledConv(CODE, 64), StyledConv(64, 64)])
-        self.at_half = nn.ModuleList([StyledConv(64, 48), StyledConv(48, 48)])
-        self.at_full = nn.ModuleList([StyledConv(48, 24), StyledConv(24, 24)])
-        self.rgb = conv(24, 3, 1)
+        self.layers = nn.ModuleList()
+        for before, width in zip((CODE, *WIDTHS), WIDTHS, strict=False):
+            self.layers += [
+                StyledConv(before, width, up=bool(self.layers)),
+                StyledConv(width, width, up=False),
+            ]
+        self.rgb = conv(WIDTHS[-1], 3, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         x = self.encode(images)  # where StyleGAN has its learned constant
         w = self.mapping(code_statistics(x))
-        for layer in self.at_quarter:
-            x = layer(x, w)
-        x = bilinear_up(x)
-        for layer in self.at_half:
-            x = layer(x, w)
-        x = bilinear_up(x)
-        for layer in self.at_full:
+        for layer in self.layers:
             x = layer(x, w)
         return clamp(self.rgb(x), self.training)
 
@@ -118,20 +129,26 @@ class ModulatedConv(nn.Module):
     """Convolution whose weights are scaled by the style, then normalized (Karras et al., 2020).
 
     Scaling input and output per image is mathematically the same as one set of weights per image,
-    and cheaper on a CPU.
+    and cheaper. With `up`, it is a transposed convolution with stride 2, blurred by 1,3,3,1.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, size: int = 3) -> None:
+    def __init__(self, channels_in: int, channels_out: int, size: int = 3, *, up: bool) -> None:
         super().__init__()
+        self.up = up
         self.conv = conv(channels_in, channels_out, size)
         self.style = nn.Linear(STYLE, channels_in)
         self.demodulate = size > 1  # the layers to RGB keep their scale
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """N,C,H,W and w N,48 -> N,C',H,W."""
+        """N,C,H,W and w N,48 -> N,C',H,W, or N,C',2H,2W with `up`."""
         style = 1 + self.style(w)
         weight, bias = self.conv.weight, self.conv.bias
-        y = F.conv2d(x * style[..., None, None], weight, padding=self.conv.padding)
+        y = x * style[..., None, None]
+        if self.up:  # 2H+1 rows, of which the blur of four taps leaves 2H; times 4 for the zeros
+            y = F.conv_transpose2d(y, weight.transpose(0, 1), stride=2)
+            y = 4 * blur(y, (1, 3, 3, 1))[..., 1:, 1:]
+        else:
+            y = F.conv2d(y, weight, padding=self.conv.padding)
         if self.demodulate:
             power = style.square() @ weight.square().sum((2, 3)).t()
             y = y * torch.rsqrt(power + 1e-8)[..., None, None]
@@ -139,17 +156,20 @@ class ModulatedConv(nn.Module):
 
 
 class StyleGAN2(Generator):
-    """Modulated convolutions, RGB summed over the resolutions (Karras et al., 2020)."""
+    """Modulated convolutions, RGB summed over the resolutions (Karras et al., 2020).
+
+    Bilinear upsampling of RGB is what zeros between the pixels and a blur by 1,3,3,1 give.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
         self.mapping = mapping()
-        widths = ((CODE, 64), (64, 48), (48, 24))
-        self.first = nn.ModuleList(ModulatedConv(a, b) for a, b in widths)
-        self.second = nn.ModuleList(ModulatedConv(b, b) for _, b in widths)
-        self.rgb = nn.ModuleList(ModulatedConv(b, 3, 1) for _, b in widths)
-        self.noise = nn.ParameterList(torch.tensor(0.05) for _ in widths)
+        widths = list(zip((CODE, *WIDTHS), WIDTHS, strict=False))
+        self.first = nn.ModuleList(ModulatedConv(a, b, up=a != CODE) for a, b in widths)
+        self.second = nn.ModuleList(ModulatedConv(b, b, up=False) for _, b in widths)
+        self.rgb = nn.ModuleList(ModulatedConv(b, 3, 1, up=False) for _, b in widths)
+        self.noise = nn.ParameterList(torch.tensor([0.1, 0.1]) for _ in widths)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
@@ -158,12 +178,11 @@ class StyleGAN2(Generator):
         rgb: Tensor | None = None
         layers = zip(self.first, self.second, self.rgb, self.noise, strict=True)
         for first, second, to_rgb, strength in layers:
-            if rgb is not None:
-                x, rgb = bilinear_up(x), bilinear_up(rgb)
-            x = F.leaky_relu(first(x, w), 0.2)
-            x = x + strength * torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype)
-            x = F.leaky_relu(second(x, w), 0.2)
-            rgb = to_rgb(x, w) if rgb is None else rgb + to_rgb(x, w)
+            x = first(x, w)
+            x = F.leaky_relu(x + strength[0] * pixel_noise(x), 0.2)
+            x = second(x, w)
+            x = F.leaky_relu(x + strength[1] * pixel_noise(x), 0.2)
+            rgb = to_rgb(x, w) if rgb is None else bilinear_up(rgb) + to_rgb(x, w)
         assert rgb is not None
         return clamp(rgb, self.training)
 
@@ -177,7 +196,7 @@ class ConditionalNorm(nn.Module):
         self.affine = nn.Linear(2 * CODE, 2 * channels)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """N,C,H,W and condition N,16 -> N,C,H,W."""
+        """N,C,H,W and condition N,24 -> N,C,H,W."""
         gain, offset = self.affine(condition)[..., None, None].chunk(2, dim=1)
         return self.norm(x) * (1 + gain) + offset
 
@@ -221,15 +240,18 @@ class BigGAN(Generator):
     def __init__(self) -> None:
         super().__init__()
         self.encode = Encoder()
-        self.first = conv(CODE, 64)
-        self.attention = SelfAttention(64)
-        self.at_half, self.at_full = ResidualUp(64, 48), ResidualUp(48, 24)
-        self.norm = nn.BatchNorm2d(24)
-        self.rgb = conv(24, 3)
+        self.first = conv(CODE + LATENT, WIDTHS[0])
+        self.blocks = nn.ModuleList(map(ResidualUp, WIDTHS, WIDTHS[1:]))
+        self.attention = SelfAttention(WIDTHS[1])
+        self.norm = nn.BatchNorm2d(WIDTHS[-1])
+        self.rgb = conv(WIDTHS[-1], 3)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         code = self.encode(images)
         condition = code_statistics(code)
-        x = self.at_full(self.at_half(self.attention(self.first(code)), condition), condition)
+        x = self.blocks[0](self.first(with_noise(code)), condition)
+        x = self.attention(x)
+        for block in self.blocks[1:]:
+            x = block(x, condition)
         return torch.tanh(self.rgb(F.relu(self.norm(x))))
