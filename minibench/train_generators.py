@@ -87,11 +87,11 @@ def fit_generator(network: str, steps: int, seed: int, device: torch.device) -> 
     family, _, kind = network.partition("-")
     torch.manual_seed(seed)
     pool = draw_crops("train", CROPS, seed, kind or None).to(device)
-    generator = GENERATORS[family]().to(device, memory_format=torch.channels_last)
+    generator = GENERATORS[family]().to(device).to(memory_format=torch.channels_last)
     average = AveragedModel(
         generator, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED_OVER), use_buffers=True
     )
-    critic = patch_discriminator().to(device, memory_format=torch.channels_last)
+    critic = patch_discriminator().to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(generator.parameters(), lr=TOP_RATE, betas=(0.5, 0.99))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.99))
     schedule, critic_schedule = (
@@ -123,7 +123,8 @@ def fit_generator(network: str, steps: int, seed: int, device: torch.device) -> 
         optimizer.step()
         schedule.step()
         average.update_parameters(generator)
-    averaged: Generator = average.module
+    averaged = average.module
+    assert isinstance(averaged, Generator)
     averaged.grow(1.0)
     return averaged.cpu()
 

@@ -73,6 +73,16 @@ class SheetOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TracesOptions:
+    """Measure, for each family of the miniature benchmark, what upsampling leaves in its fakes."""
+
+    examples: ClassVar = ("python -m minibench.traces --data dataset/mini",)
+    page: ClassVar = "minibench/README.md"
+
+    data: str = option("dataset/mini", "folder that minibench.build made", metavar="FOLDER")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpreadOptions:
     """Gather the tables of several runs of the demo, a seed each, into the figures that ship."""
 
