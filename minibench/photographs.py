@@ -137,21 +137,23 @@ def photographs_of(split: str, kind: str | None = None) -> list[str]:
     return names
 
 
-@cache  # all photographs at all scales: 125 MB
-def load(photograph: str, scale: int) -> Pixels:
-    """Return a photograph at `scale` per cent of its size: (H, W, 3), RGB, 0..255, read-only."""
-    number = list(PHOTOGRAPHS).index(photograph) + SCALES.index(scale)
+@cache  # all photographs: 112 MB
+def load(photograph: str) -> dict[int, Pixels]:
+    """Return a photograph at each of SCALES: (H, W, 3), RGB, 0..255, read-only."""
+    place = list(PHOTOGRAPHS).index(photograph)
+    shrunk = {}
     with Image.open(FOLDER / f"{photograph}.jpg") as image:
-        width, height = image.width * scale // 100, image.height * scale // 100
-        small = image.convert("RGB").resize((width, height), FILTERS[number % len(FILTERS)])
-    pixels = np.array(small)
-    pixels.flags.writeable = False
-    return pixels
+        whole = image.convert("RGB")
+    for number, scale in enumerate(SCALES, place):
+        size = whole.width * scale // 100, whole.height * scale // 100
+        shrunk[scale] = np.array(whole.resize(size, FILTERS[number % len(FILTERS)]))
+        shrunk[scale].flags.writeable = False
+    return shrunk
 
 
 def cut(crop: Crop, size: int = SIZE) -> Pixels:
     """Return the pixels of a crop: (size, size, 3), RGB, 0..255."""
-    pixels = load(crop.photograph, crop.scale)
+    pixels = load(crop.photograph)[crop.scale]
     return pixels[crop.y : crop.y + size, crop.x : crop.x + size]
 
 
@@ -163,7 +165,7 @@ def draw_crop(
     while True:
         photograph = names[rng.integers(len(names))]
         scale = SCALES[rng.integers(len(SCALES))]
-        height, width, _ = load(photograph, scale).shape
+        height, width, _ = load(photograph)[scale].shape
         x, y = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
         crop = Crop(photograph, scale, x, y)
         if cut(crop, size).std(axis=(0, 1)).mean() >= LEAST_CONTRAST:
