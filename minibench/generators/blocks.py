@@ -109,9 +109,25 @@ def blur(x: Tensor, taps: tuple[int, ...]) -> Tensor:
     return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=x.shape[1])
 
 
-def code_statistics(code: Tensor) -> Tensor:
+def statistics(x: Tensor) -> Tensor:
     """Return mean and deviation of each channel, N,C,H,W -> N,2C: global colour and contrast."""
-    return torch.cat([code.mean((2, 3)), code.std((2, 3))], dim=1)
+    return torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)
+
+
+class Colour(nn.Module):
+    """Restores what instance norm removes, by one gain and one offset per image and channel.
+
+    They are constant over the image, so they add no trace of their own, only the overall colour.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.affine = nn.Linear(6, 6)
+
+    def forward(self, rgb: Tensor, images: Tensor) -> Tensor:
+        """N,3,H,W and the images that were translated, N,3,H,W -> N,3,H,W."""
+        gain, offset = self.affine(statistics(images))[..., None, None].chunk(2, dim=1)
+        return rgb * (1 + gain) + offset
 
 
 class InstanceResidual(nn.Sequential):

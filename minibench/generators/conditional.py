@@ -9,6 +9,7 @@ from minibench.generators.blocks import (
     LABELS,
     LATENT,
     WIDTHS,
+    Colour,
     Encoder,
     Generator,
     InstanceResidual,
@@ -26,6 +27,7 @@ class CycleGAN(Generator):
 
     def __init__(self) -> None:
         super().__init__()
+        self.colour = Colour()
         self.body = nn.Sequential(
             TranslationEncoder("reflect"),
             *(InstanceResidual(56, "reflect"), InstanceResidual(56, "reflect")),
@@ -45,7 +47,7 @@ class CycleGAN(Generator):
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
-        return torch.tanh(self.body(images))
+        return torch.tanh(self.colour(self.body(images), images))
 
 
 class StarGAN(Generator):
@@ -53,6 +55,7 @@ class StarGAN(Generator):
 
     def __init__(self) -> None:
         super().__init__()
+        self.colour = Colour()
         self.body = nn.Sequential(
             TranslationEncoder("zeros", planes=4),
             *(InstanceResidual(56, "zeros"), InstanceResidual(56, "zeros")),
@@ -81,7 +84,7 @@ class StarGAN(Generator):
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape, translated into the domain that each image is of already."""
         planes = self.attributes(images)[..., None, None].expand(-1, -1, *images.shape[2:])
-        return torch.tanh(self.body(torch.cat([images, planes], 1)))
+        return torch.tanh(self.colour(self.body(torch.cat([images, planes], 1)), images))
 
 
 class Spade(nn.Module):

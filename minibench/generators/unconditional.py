@@ -13,9 +13,9 @@ from minibench.generators.blocks import (
     bilinear_up,
     blur,
     clamp,
-    code_statistics,
     conv,
     nearest_up,
+    statistics,
     with_noise,
 )
 
@@ -76,7 +76,7 @@ class ProGAN(Generator):
             half, x = x, nearest_up(x)
         rgb = self.full_rgb(self.blocks[-1](x))
         if self.fade < 1:
-            rgb = torch.lerp(nearest_up(self.half_rgb(half)), rgb, self.fade.to(rgb.dtype))
+            rgb = (1 - self.fade) * nearest_up(self.half_rgb(half)) + self.fade * rgb
         return clamp(rgb, self.training)
 
 
@@ -119,7 +119,7 @@ class StyleGAN(Generator):
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         x = self.encode(images)  # where StyleGAN has its learned constant
-        w = self.mapping(code_statistics(x))
+        w = self.mapping(statistics(x))
         for layer in self.layers:
             x = layer(x, w)
         return clamp(self.rgb(x), self.training)
@@ -174,7 +174,7 @@ class StyleGAN2(Generator):
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         x = self.encode(images)
-        w = self.mapping(code_statistics(x))
+        w = self.mapping(statistics(x))
         rgb: Tensor | None = None
         layers = zip(self.first, self.second, self.rgb, self.noise, strict=True)
         for first, second, to_rgb, strength in layers:
@@ -249,7 +249,7 @@ class BigGAN(Generator):
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""
         code = self.encode(images)
-        condition = code_statistics(code)
+        condition = statistics(code)
         x = self.blocks[0](self.first(with_noise(code)), condition)
         x = self.attention(x)
         for block in self.blocks[1:]:
