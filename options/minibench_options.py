@@ -47,7 +47,7 @@ class GeneratorOptions:
     families: tuple[str, ...] = option(
         (), "families to train, named as their test sets [all thirteen]"
     )
-    steps: int = option(4000, "optimiser steps, of 32 crops, of each network", at_least(1))
+    steps: int = option(3000, "optimiser steps, of 32 crops, of each network", at_least(1))
     seed: int = option(0, "seed, to which each family adds its place in the paper's order", SEED)
     out: str = option(
         "minibench/weights", "folder for the weights", writable_folder, metavar="FOLDER"

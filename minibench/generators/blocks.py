@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Padding = Literal["zeros", "reflect"]
-CODE = 12
+CODE = 24
 """Channels of the encoder's code."""
 LATENT = 4
 """Channels of noise beside the code, for the families that start from noise."""
-WIDTHS = (80, 72, 56, 32)
-"""Channels at an eighth, a quarter, half and all of the height and width."""
+WIDTHS = (72, 56, 32)
+"""Channels at a quarter, half and all of the height and width."""
 LABELS = 6
 """Labels of a label map."""
 
@@ -26,18 +26,17 @@ class Generator(nn.Module):
     """
 
     restores = False
-    """Whether the network is taught to give back each pixel, as those of SITD, SAN and deepfakes
-    are. The others are held to the image at a quarter of its size, and invent the detail."""
+    """Whether the network is taught to give back each pixel and no more, as those of SITD, SAN and
+    deepfakes are. The others have a discriminator, too."""
 
     def grow(self, progress: float) -> None:
         """Adapt to `progress`, the share of steps trained (0 to 1); most families ignore it."""
 
 
 class Encoder(nn.Sequential):
-    """N,3,H,W in [-1,1] -> code N,12,H/8,W/8: what most decoders start from.
+    """N,3,H,W in [-1,1] -> code N,24,H/4,W/4: what most decoders start from.
 
-    It holds as many numbers as the image at a quarter of its height and width: what the image
-    shows, not its detail.
+    It holds half as many numbers as the image.
     """
 
     def __init__(self) -> None:
@@ -45,9 +44,9 @@ class Encoder(nn.Sequential):
             nn.PixelUnshuffle(2),  # the first convolution runs at half size: four times cheaper
             conv(12, 32),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(32, 48, 3, stride=2, padding=1),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(48, 64, 3, stride=2, padding=1),
+            conv(64, 64),
             nn.LeakyReLU(0.2),
             conv(64, CODE),
         )
@@ -70,7 +69,7 @@ class TranslationEncoder(nn.Sequential):
 
 
 def with_noise(code: Tensor) -> Tensor:
-    """Put noise beside the code, N,12,h,w -> N,16,h,w: what the detail is invented from."""
+    """Put noise beside the code, N,24,h,w -> N,28,h,w: what lacks in it is invented from that."""
     number, _, height, width = code.shape
     noise = torch.randn(number, LATENT, height, width, device=code.device, dtype=code.dtype)
     return torch.cat([code, noise], dim=1)

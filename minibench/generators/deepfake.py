@@ -36,9 +36,9 @@ class Deepfake(Generator):
 
     @staticmethod
     def decoder() -> nn.Sequential:
-        """Build a decoder: code N,12,h,w -> N,3,8h,8w in [-1,1]."""
+        """Build a decoder: code N,24,h,w -> N,3,4h,4w in [-1,1]."""
         return nn.Sequential(
-            *(conv(CODE, 4 * 48), nn.LeakyReLU(0.1), nn.PixelShuffle(2)),
+            *(conv(CODE, 48), nn.LeakyReLU(0.1)),
             *(conv(48, 4 * 32), nn.LeakyReLU(0.1), nn.PixelShuffle(2)),
             *(conv(32, 4 * 16), nn.LeakyReLU(0.1), nn.PixelShuffle(2)),
             *(conv(16, 3, size=5), nn.Tanh()),

@@ -48,7 +48,7 @@ class CRN(Generator):
         self.rgb = conv(WIDTHS[-1], 3, 1)
 
     def render(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Render N,3,H,W from noise N,planes,H/8,W/8 (no planes for CRN) and images N,3,H,W."""
+        """Render N,3,H,W from noise N,planes,H/4,W/4 (no planes for CRN) and images N,3,H,W."""
         labels = label_map(images)
         x = self.blocks[0](torch.cat([self.encode(images), noise], dim=1), labels)
         for block in self.blocks[1:]:
@@ -56,9 +56,9 @@ class CRN(Generator):
         return clamp(self.rgb(x), self.training)
 
     def draw_noise(self, images: Tensor) -> Tensor:
-        """Draw the noise for a batch: N,planes,H/8,W/8."""
+        """Draw the noise for a batch: N,planes,H/4,W/4."""
         number, _, height, width = images.shape
-        return torch.randn(number, self.noise_planes, height // 8, width // 8, device=images.device)
+        return torch.randn(number, self.noise_planes, height // 4, width // 4, device=images.device)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,3,H,W -> the same shape."""

@@ -24,7 +24,7 @@ STYLE = 48
 
 
 def mapping() -> nn.Sequential:
-    """Build StyleGAN's mapping: the code's statistics N,24 -> style vector w N,48."""
+    """Build StyleGAN's mapping: the code's statistics N,48 -> style vector w N,48."""
     return nn.Sequential(
         *(nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2)),
         *(nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)),
@@ -52,7 +52,7 @@ class ProGAN(Generator):
         self.encode = Encoder()
         widths = (CODE + LATENT, *WIDTHS)
         self.blocks = nn.ModuleList(map(self.block, widths, widths[1:]))
-        self.half_rgb, self.full_rgb = conv(WIDTHS[2], 3, 1), conv(WIDTHS[3], 3, 1)
+        self.half_rgb, self.full_rgb = conv(WIDTHS[1], 3, 1), conv(WIDTHS[2], 3, 1)
         self.fade: Tensor
         self.register_buffer("fade", torch.tensor(1.0))
 
@@ -196,7 +196,7 @@ class ConditionalNorm(nn.Module):
         self.affine = nn.Linear(2 * CODE, 2 * channels)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """N,C,H,W and condition N,24 -> N,C,H,W."""
+        """N,C,H,W and condition N,48 -> N,C,H,W."""
         gain, offset = self.affine(condition)[..., None, None].chunk(2, dim=1)
         return self.norm(x) * (1 + gain) + offset
 
