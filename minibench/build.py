@@ -16,7 +16,16 @@ from tqdm import tqdm
 
 from minibench.edits import KINDS, edit
 from minibench.families import FAMILIES, JPEG_FAMILIES, SHALLOW, SHARED_REALS, WITH_CLASS_FOLDERS
-from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_crop, draw_different_crops
+from minibench.photographs import (
+    CLUSTER,
+    FOLDER,
+    SIZE,
+    Crop,
+    Pixels,
+    cut,
+    draw_crop,
+    draw_different_crops,
+)
 from options.minibench_options import BuildOptions
 from options.parse import parse
 from util.errors import UsageError, run
@@ -176,6 +185,7 @@ def build(out: Path, *, seed: int, processes: int, only: str) -> int:
         about = {
             "benchmark": "minibench",
             "note": NOTE,
+            "cluster": CLUSTER,
             "seed": seed,
             "images": images,
             "only": only,
