@@ -19,5 +19,5 @@ def cluster_rule(value: str) -> str | None:
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-        return f"is no regular expression ({error})"
+        return f"must be a regular expression ({error})"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from evaluation.bootstrap import bootstrap, interval
 from evaluation.clusters import Clusters, with_clusters
 from evaluation.evaluation import Evaluation, Provenance, compare
 from evaluation.measure import MEAN, Measuring, mean_of, measure_testset
-from evaluation.predictions import Scores, write_predictions
+from evaluation.predictions import Scores, pooled_once, write_predictions
 from evaluation.suspicions import warnings
 from minibench.photographs import CLUSTER, Crop
 from options.cluster import cluster_rule
@@ -361,3 +362,12 @@ def test_a_benchmarks_own_rule_is_taken_unasked(
                 run("--dataroot", folder / "test", "--name", "d")
     finally:
         marker.unlink()
+
+
+def test_images_pooled_over_test_sets_keep_their_clusters() -> None:
+    rule = Clusters(BY_NUMBER)
+    sets = {name: with_clusters(scores_of(0, 2, 2), rule) for name in ("a", "b")}
+    every = pooled_once(sets, {})
+    assert every.paths[0] == os.path.realpath("a/0_000.png")
+    assert every.clusters == ["0", "0", "1", "1"] * 2
+    assert pooled_once({"a": scores_of(0)}, {}).clusters == ()
