@@ -14,15 +14,28 @@ from typing import Any
 from data.unreadable import report_unreadable
 from evaluation.benchmarks import benchmark, own_scores
 from evaluation.calibration import learn_from_predictions
+from evaluation.clusters import Clusters, refuse_no_match
 from evaluation.ensemble import ensemble
-from evaluation.evaluation import Evaluation, Provenance, refuse_other_labels, refuse_reserved
+from evaluation.evaluation import (
+    Evaluation,
+    Provenance,
+    refuse_other_clusters,
+    refuse_other_labels,
+    refuse_reserved,
+)
 from evaluation.measure import Measuring
 from evaluation.metrics_file import read_provenance
 from evaluation.predictions import read_predictions
 from evaluation.published import check_published, published
 from evaluation.rows import read_degraded
 from evaluation.scoring import Reading
-from evaluation.setup import images_of, learn_threshold, load_entries
+from evaluation.setup import (
+    clusters_of,
+    clusters_of_file,
+    images_of,
+    learn_threshold,
+    load_entries,
+)
 from evaluation.suspicions import warnings
 from evaluation.sweep import evaluate
 from evaluation.thresholds import Calibration
@@ -50,6 +63,7 @@ def score_images(options: EvalOptions) -> int:
     asked = benchmark(options.benchmark)
     testsets, left_out = images_of(options, asked)
     refuse_reserved(testsets)
+    clusters = clusters_of(options, testsets)
     entries = load_entries(options, testsets, asked=asked, left_out=left_out)
     evaluations = [entry.evaluation for entry in entries]
     reading = Reading(options.batch_size, options.max_batch_pixels, options.num_threads)
@@ -63,7 +77,8 @@ def score_images(options: EvalOptions) -> int:
     # score, and measure one test set after the other
     for entry in entries:
         calibration = learn_threshold(options, entry, reading, testsets=testsets)
-        entry.evaluation.measuring = measuring(options, entry.evaluation.provenance, calibration)
+        its = entry.evaluation
+        its.measuring = measuring(options, its.provenance, calibration, clusters=clusters)
     try:
         num_new = evaluate(
             entries,
@@ -99,9 +114,10 @@ def measure_predictions(options: EvalOptions) -> int:
     evaluations: list[Evaluation] = []
     for path, name in zip(options.predictions, names, strict=True):
         # the scores of the test sets that are asked for, and how they came to be
-        scores = read_predictions(path)
-        refuse_reserved(scores)
         origin = read_provenance(path)
+        clusters = clusters_of_file(options, path, origin.dataroot)
+        scores = read_predictions(path, column=clusters.column)
+        refuse_reserved(scores)
         asked = benchmark(options.benchmark or origin.benchmark_name, f"{path}: benchmark_name")
         scores = own_scores(asked, scores, path=path, wanted=options.testsets)
         if missing := sorted(set(options.testsets) - set(scores)):
@@ -120,16 +136,20 @@ def measure_predictions(options: EvalOptions) -> int:
             calibration = learn_from_predictions(
                 options.calibrate_on, target_fpr=options.target_fpr, origin=origin, own=own
             )
-        evaluation = Evaluation(name, origin, measuring(options, origin, calibration), asked)
+        if options.cluster:
+            refuse_no_match(clusters, (path for its in chosen.values() for path in its.paths))
+        how = measuring(options, origin, calibration, clusters=clusters)
+        evaluation = Evaluation(name, origin, how, asked)
         aligned = {}
         if origin.aligned and os.path.isfile(file := beside(path, "aligned.csv")):
-            aligned = read_predictions(file)
+            aligned = read_predictions(file, column=clusters.column)
         for testset in sorted(chosen, key=evaluation.benchmark.rank):
             evaluation.add(testset, chosen[testset], aligned.get(testset))
         if origin.levels:
             every = read_degraded(beside(path, "robustness.csv"))
             evaluation.degraded = [its for its in every if its.testset in chosen]
         refuse_other_labels(evaluations, evaluation)
+        refuse_other_clusters(evaluations, evaluation)
         evaluations.append(evaluation)
     refuse_lost_results(
         options, folder, evaluations, testsets={t for each in evaluations for t in each.scores}
@@ -160,7 +180,11 @@ def refuse_lost_results(
 
 
 def measuring(
-    options: EvalOptions, origin: Provenance, calibration: Calibration | None
+    options: EvalOptions,
+    origin: Provenance,
+    calibration: Calibration | None,
+    *,
+    clusters: Clusters,
 ) -> Measuring:
     """Return how scores are measured, with the published values that fit their protocol."""
     whole = options.no_crop or (origin.protocol is not None and origin.protocol.crop_size is None)
@@ -169,6 +193,7 @@ def measuring(
         options.few_shot,
         calibration,
         published(options.published, whole) if options.published else {},
+        clusters,
     )
 
 

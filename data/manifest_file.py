@@ -111,6 +111,23 @@ def read_manifest(path: str) -> Manifest:
     return manifest
 
 
+def read_column(path: str, name: str) -> dict[str, str]:
+    """Return a column, which may be another than COLUMNS, of a manifest that `read_manifest` takes:
+    its cells by path. Raises UsageError where there is no such column.
+    """
+    read = _json_lines if path.endswith(".jsonl") else _csv_rows
+    cells: dict[str, str] = {}
+    found = False
+    with open_csv(path) as file:
+        for _, row in read(path, file):
+            found |= name in row
+            cell = row.get(name)
+            cells[row["path"]] = "" if cell is None else str(cell)
+    if not found:
+        raise UsageError(f"{path}: has no column {name}")
+    return cells
+
+
 def write_manifest(path: str, rows: Iterable[dict[str, Any]]) -> int:
     """Write rows of COLUMNS as CSV or, to *.jsonl, as JSON lines; return their number."""
     count = 0

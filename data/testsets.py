@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from options.cluster import cluster_rule
 from util.errors import UsageError
 
 PAPER_ELEVEN = (  # Wang et al. 2020, table 2: the mean is over these
@@ -38,18 +39,32 @@ def benchmark_note(dataroot: str) -> str | None:
     It is in a minibench.json in `dataroot` or the folder above. Raises UsageError where that file
     is damaged, or another program's.
     """
+    about = _about(dataroot)
+    return about["note"] if about else None
+
+
+def benchmark_cluster(dataroot: str) -> str:
+    """Return which images the same file says belong together, as --cluster takes it; "" where it
+    says nothing, or is not there. Raises UsageError as `benchmark_note` does.
+    """
+    return (_about(dataroot) or {}).get("cluster", "")
+
+
+def _about(dataroot: str) -> dict[str, str] | None:
     for folder in (dataroot, os.path.join(dataroot, "..")):
         path = os.path.join(folder, "minibench.json")
         if os.path.isfile(path):
             try:
                 with open(path, encoding="utf-8") as file:
-                    note = json.load(file)["note"]
-            except (OSError, ValueError, LookupError, TypeError, RecursionError):
-                note = None
-            if not isinstance(note, str):
+                    about = json.load(file)
+                known = {"note": about["note"], "cluster": about.get("cluster", "")}
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                known = {"note": None}
+            wrong = not all(isinstance(value, str) for value in known.values())
+            if wrong or cluster_rule(known["cluster"]):
                 raise UsageError(
                     f"{path}: is not what minibench.build writes, and tables are to say what these"
                     " images are; build them again, or remove this file"
                 )
-            return note
+            return known
     return None

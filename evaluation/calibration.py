@@ -22,7 +22,7 @@ def learn_from_scores(
 
     Raises UsageError where images of both labels are missing.
     """
-    _, labels, logits = scores
+    _, labels, logits, _ = scores
     return calibrate(labels, logits, target_fpr, calibrated_on=folder, **_made_with(origin))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from data.samples import Samples
 from data.testsets import benchmark_note
 from evaluation.benchmark import PAPER, Benchmark
+from evaluation.clusters import with_clusters
 from evaluation.measure import (
     MEAN,
     Difference,
@@ -26,6 +27,7 @@ from evaluation.predictions import Scores, pooled_once
 from evaluation.protocol import ScoringProtocol
 from evaluation.rows import Degraded, Row, testset_row
 from networks.detector import Detector
+from options.cluster import EACH
 from util.errors import UsageError
 
 # What metrics.json holds under some keys; of others a wrong value is only shown.
@@ -159,12 +161,13 @@ class Evaluation:
         where these are asked for.
         """
         num_unreadable = len(self.provenance.unreadable.get(testset, {}))
-        self.scores[testset] = scores
+        clusters = self.measuring.clusters
+        self.scores[testset] = scores = with_clusters(scores, clusters)
         self.measured[testset] = measure_testset(
             testset, scores, self.measuring, num_unreadable=num_unreadable
         )
         if aligned:
-            self.aligned_scores[testset] = aligned
+            self.aligned_scores[testset] = aligned = with_clusters(aligned, clusters)
             self.aligned[testset] = measure_testset(testset, aligned, self.measuring)
 
     def mean(self) -> Measured:
@@ -214,7 +217,9 @@ def compare(first: Evaluation, second: Evaluation) -> list[Difference]:
     shared = [
         name
         for name, scores in first.scores.items()
-        if name in second.scores and scores.paths == second.scores[name].paths
+        if name in second.scores
+        and scores.paths == second.scores[name].paths
+        and scores.clusters == second.scores[name].clusters
     ]
     lines = [
         difference_of(name, [first.measured[name]], [second.measured[name]]) for name in shared
@@ -237,6 +242,19 @@ def refuse_other_labels(evaluations: Sequence[Evaluation], new: Evaluation) -> N
                         f"--predictions: {name}/{path} is real in one file and fake in another"
                         f" ({known.name}, {new.name})"
                     )
+
+
+def refuse_other_clusters(evaluations: Sequence[Evaluation], new: Evaluation) -> None:
+    """Raise UsageError where `new` and one of `evaluations` do not draw alike for the intervals:
+    their difference would have none.
+    """
+    for known in evaluations:
+        ours, theirs = (its.measuring.clusters.rule or EACH for its in (known, new))
+        if ours != theirs:
+            raise UsageError(
+                f"--predictions: the intervals of {known.name} are by --cluster {ours}, those of"
+                f" {new.name} by {theirs}; say which with --cluster"
+            )
 
 
 def refuse_reserved(testsets: Iterable[str]) -> None:

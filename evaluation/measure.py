@@ -12,6 +12,7 @@ import numpy as np
 
 from data.samples import count_labels
 from evaluation.bootstrap import Resamples, bootstrap, interval
+from evaluation.clusters import Clusters
 from evaluation.metrics import accuracy, measure
 from evaluation.predictions import Scores
 from evaluation.thresholds import Calibration, few_shot_accuracy
@@ -38,6 +39,7 @@ class Measuring(NamedTuple):
     few_shot: tuple[int, ...] = ()  # images of each label that a threshold is learned from
     calibration: Calibration | None = None  # a threshold that was learned elsewhere
     published: Mapping[str, Mapping[str, float]] = {}  # test set -> metric -> fraction
+    clusters: Clusters = Clusters()  # which images are drawn together for the intervals
 
     def published_metrics(self) -> list[str]:
         """Return the metrics that any test set has a published value of."""
@@ -54,6 +56,7 @@ class Measured(NamedTuple):
     num_unreadable: int | None = None
     published: Mapping[str, float] = {}  # by metric; NaN where nothing was published
     resamples: Mapping[str, Resamples] = {}  # by metric; empty where undefined or not asked for
+    num_clusters: int | None = None  # None: images were drawn, one by one; or of a mean
 
 
 def measure_testset(
@@ -61,7 +64,7 @@ def measure_testset(
 ) -> Measured:
     """Return every metric of one test set."""
     labels, logits = scores.labels, scores.logits
-    drawn = bootstrap(labels, logits, resamples=measuring.bootstrap, seed=seed_of(name))
+    drawn = resampled(name, scores, measuring.bootstrap)
     metrics = {
         metric: estimate(value, drawn.get(metric))
         for metric, value in measure(labels, logits).items()
@@ -78,13 +81,46 @@ def measure_testset(
     num_real, num_fake = count_labels(labels)
     theirs = measuring.published.get(name, {})
     published = {metric: theirs.get(metric, math.nan) for metric in measuring.published_metrics()}
-    return Measured(name, metrics, num_real, num_fake, num_unreadable, published, drawn)
+    return Measured(
+        name,
+        metrics,
+        num_real,
+        num_fake,
+        num_unreadable,
+        published,
+        drawn,
+        num_clusters=len(set(_names(name, scores))) if scores.clusters else None,
+    )
+
+
+def resampled(name: str, scores: Scores, resamples: int) -> dict[str, Resamples]:
+    """Return the resamples of a test set by metric: of its clusters, where it has any."""
+    return bootstrap(
+        scores.labels,
+        scores.logits,
+        resamples=resamples,
+        seed=seed_of(name),
+        clusters=_names(name, scores),
+    )
+
+
+def _names(testset: str, scores: Scores) -> list[str]:
+    """Return the cluster of each image; one of its own, and of no other set, where it has none."""
+    return (
+        [
+            cluster or f"{testset}\0{path}"
+            for path, cluster in zip(scores.paths, scores.clusters, strict=True)
+        ]
+        if scores.clusters
+        else []
+    )
 
 
 def mean_of(measured: Sequence[Measured]) -> Measured:
     """Return the unweighted mean of each metric over the test sets that have it.
 
-    Its interval comes from the means of resamples: test sets are drawn independently.
+    Its interval comes from the means of resamples: test sets are drawn independently, but a cluster
+    is drawn alike for all that have it.
     """
     drawn = mean_resamples(measured)
     return Measured(

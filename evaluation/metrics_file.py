@@ -11,6 +11,7 @@ from typing import Any
 
 from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import MEAN
+from options.cluster import cluster_rule
 from util.errors import UsageError
 from util.files import write_json
 
@@ -55,10 +56,25 @@ def read_provenance(predictions: str) -> Provenance:
     """Return what the metrics.json beside a predictions file says of how its scores came to be;
     that they come from this file, where nothing does.
     """
+    metrics = _beside(predictions)
+    return Provenance.from_json(metrics) if metrics else Provenance(predictions=predictions)
+
+
+def read_cluster(predictions: str) -> str | None:
+    """Return the rule by which the same file says that images belong together, "" for none; None
+    where it says nothing. Raises UsageError where it is no rule.
+    """
+    rule = _beside(predictions).get("cluster")
+    if rule is not None and (not isinstance(rule, str) or cluster_rule(rule)):
+        raise UsageError(f"{predictions}: the metrics.json beside it has cluster {rule!r}")
+    return rule
+
+
+def _beside(predictions: str) -> dict[str, Any]:
     folder, file = os.path.split(os.path.abspath(predictions))
     metrics = read_metrics(folder)
-    metrics = metrics.get("models", {}).get(os.path.splitext(file)[0], metrics)
-    return Provenance.from_json(metrics) if metrics else Provenance(predictions=predictions)
+    its: dict[str, Any] = metrics.get("models", {}).get(os.path.splitext(file)[0], metrics)
+    return its
 
 
 def _content(evaluation: Evaluation) -> dict[str, Any]:
@@ -66,10 +82,13 @@ def _content(evaluation: Evaluation) -> dict[str, Any]:
     calibration = measuring.calibration
     rows = evaluation.rows()
     values = {row["testset"]: {c: _defined(row[c]) for c in row if c != "testset"} for row in rows}
+    clusters = {name: its.num_clusters for name, its in evaluation.measured.items()}
     pooled = {its.name: values[its.name] for its in evaluation.pooled(evaluation.scores)}
     return {
         **evaluation.provenance.to_json(),
         "bootstrap": measuring.bootstrap,
+        "cluster": measuring.clusters.rule,
+        **({"clusters": clusters} if measuring.clusters.rule else {}),
         "few_shot": list(measuring.few_shot),
         "calibration": dataclasses.asdict(calibration) if calibration else None,
         "testsets": {name: values[name] for name in evaluation.measured},

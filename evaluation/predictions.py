@@ -5,19 +5,18 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import operator
 import os
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from options.cluster import OWN_COLUMNS as COLUMNS
 from util.errors import UsageError
 from util.files import atomic_write, csv_writer, open_csv, wrong_separator
-
-COLUMNS = ("testset", "path", "label", "logit", "probability")
-
 
 Labels = npt.NDArray[np.integer]  # (N,), 0 = real, 1 = fake
 Logits = npt.NDArray[np.floating]  # (N,), above 0 = called fake
@@ -29,6 +28,7 @@ class Scores(NamedTuple):
     paths: list[str]  # relative to the test set, "/" between parts
     labels: npt.NDArray[np.uint8]  # (N,), 0 = real, 1 = fake
     logits: npt.NDArray[np.float64]  # (N,)
+    clusters: Sequence[str | None] = ()  # (N,), None: none; or empty, where nobody asked
 
 
 def probability(logit: float) -> float:
@@ -41,22 +41,28 @@ def as_written(logit: float) -> float:
     return float(f"{logit:.9g}")
 
 
-def write_predictions(path: str, scores: Mapping[str, Scores]) -> None:
-    """Write all test sets' scores, sorted by test set, then path; logits with 9 digits."""
+def write_predictions(path: str, scores: Mapping[str, Scores], column: str = "") -> None:
+    """Write all test sets' scores, sorted by test set, then path; logits with 9 digits. Clusters go
+    to `column`, where it has a name.
+    """
     with atomic_write(path) as file:
         writer = csv_writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, *([column] if column else [])])
         for testset in sorted(scores):
-            writer.writerows(_rows(testset, scores[testset]))
+            rows = _rows(testset, scores[testset])
+            if column:
+                rows = map(operator.add, rows, ((name,) for name in scores[testset].clusters))
+            writer.writerows(rows)
 
 
-def _rows(testset: str, scores: Scores) -> Iterable[tuple[str, str, int, str, str]]:
-    for path, label, logit in zip(*scores, strict=True):
+def _rows(testset: str, scores: Scores) -> Iterable[tuple[Any, ...]]:
+    for path, label, logit in zip(*scores[:3], strict=True):
         yield testset, path, int(label), f"{logit:.9g}", f"{probability(logit):.9g}"
 
 
-def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores]:
-    """Read what `write_predictions` wrote, with any further columns passed over.
+def read_predictions(path: str, flag: str = "--predictions", column: str = "") -> dict[str, Scores]:
+    """Read what `write_predictions` wrote, with any further columns passed over: but `column`,
+    where it has a name, has the clusters.
 
     Raises UsageError that names the line and column of the first bad value; or `flag`, where there
     is no such file.
@@ -64,16 +70,20 @@ def read_predictions(path: str, flag: str = "--predictions") -> dict[str, Scores
     if not os.path.isfile(path):
         raise UsageError(f"{flag} {path}: no such file")
     try:
-        rows = _read(path)
+        rows = _read(path, column)
     except csv.Error as error:
         raise UsageError(f"{path}: is no CSV file ({error})") from error
     if not rows:
         raise UsageError(f"{path}: holds no rows")
-    return {testset: _scores(path, testset, rows[testset]) for testset in rows}
+    scores = {testset: _scores(path, testset, rows[testset]) for testset in rows}
+    return scores if column else {k: its._replace(clusters=()) for k, its in scores.items()}
 
 
-def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
-    rows: dict[str, list[tuple[str, int, float]]] = {}
+Line = tuple[str, int, float, str]  # path, label, logit, cluster
+
+
+def _read(path: str, cluster: str) -> dict[str, list[Line]]:
+    rows: dict[str, list[Line]] = {}
     with open_csv(path) as file:
         reader = csv.DictReader(file)
         if wrong := wrong_separator(reader.fieldnames or ()):
@@ -81,6 +91,8 @@ def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
         for column in COLUMNS[:4]:
             if column not in (reader.fieldnames or ()):
                 raise UsageError(f"{path}, line 1: the column {column} is missing")
+        if cluster and cluster not in (reader.fieldnames or ()):
+            raise UsageError(f"--cluster column:{cluster}: is no column of {path}")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             testset, name = row["testset"], row["path"]
@@ -88,7 +100,8 @@ def _read(path: str) -> dict[str, list[tuple[str, int, float]]]:
                 raise UsageError(f"{where}: the row is incomplete")
             if row["label"] not in ("0", "1"):
                 raise UsageError(f"{where}: label is {row['label']!r}, not 0 or 1")
-            rows.setdefault(testset, []).append((name, int(row["label"]), _logit(row, where)))
+            line = (name, int(row["label"]), _logit(row, where), row.get(cluster) or "")
+            rows.setdefault(testset, []).append(line)
     return rows
 
 
@@ -102,12 +115,17 @@ def _logit(row: dict[str, str], where: str) -> float:
     return logit
 
 
-def _scores(file: str, testset: str, rows: list[tuple[str, int, float]]) -> Scores:
-    paths, labels, logits = zip(*sorted(rows), strict=True)
+def _scores(file: str, testset: str, rows: list[Line]) -> Scores:
+    paths, labels, logits, names = zip(*sorted(rows), strict=True)
     for path, following in itertools.pairwise(paths):
         if path == following:
             raise UsageError(f"{file}: the image {path} of {testset} is there twice")
-    return Scores(list(paths), np.array(labels, np.uint8), np.array(logits, np.float64))
+    return Scores(
+        list(paths),
+        np.array(labels, np.uint8),
+        np.array(logits, np.float64),
+        [name or None for name in names],
+    )
 
 
 def pooled(
@@ -124,11 +142,19 @@ def pooled_once(scores: Mapping[str, Scores], roots: Mapping[str, str]) -> Score
 
     Paths are relative to the folders of the sets (`roots`; by default, one beside the other).
     """
-    images: dict[str, tuple[int, float]] = {}
+    images: dict[str, tuple[int, float, str | None]] = {}
     for testset, its in scores.items():
         root = os.path.realpath(roots.get(testset, testset))  # what paths that climb begin at
-        for path, label, logit in zip(*its, strict=True):
-            images[os.path.normpath(os.path.join(root, path))] = (int(label), float(logit))
+        clusters = its.clusters or [None] * len(its.paths)
+        for path, label, logit, cluster in zip(*its[:3], clusters, strict=True):
+            image = (int(label), float(logit), cluster)
+            images[os.path.normpath(os.path.join(root, path))] = image
     paths = sorted(images)
-    labels, logits = zip(*(images[path] for path in paths), strict=True)
-    return Scores(paths, np.array(labels, np.uint8), np.array(logits, np.float64))
+    labels, logits, names = zip(*(images[path] for path in paths), strict=True)
+    asked = any(its.clusters for its in scores.values())
+    return Scores(
+        paths,
+        np.array(labels, np.uint8),
+        np.array(logits, np.float64),
+        list(names) if asked else (),
+    )

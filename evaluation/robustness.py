@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data.samples import count_labels
-from evaluation.bootstrap import bootstrap
 from evaluation.degrade import level_text, variant_name
-from evaluation.measure import estimate, seed_of
+from evaluation.measure import estimate, resampled
 from evaluation.metrics import METRICS
 from evaluation.predictions import Scores
 from evaluation.rows import Degraded
@@ -28,13 +27,14 @@ def measure_degraded(
     images at each level, so that a curve does not jump by the draw.
     """
     by_variant = {}
-    for name, (_, labels, logits) in scores.items():
-        drawn = bootstrap(labels, logits, resamples=resamples, seed=seed_of(testset))
+    for name, its in scores.items():
+        labels, logits = its.labels, its.logits
+        drawn = resampled(testset, its, resamples)
         metrics = {m: estimate(METRICS[m](labels, logits), drawn.get(m)) for m in MEASURED}
         by_variant[name] = (*count_labels(labels), metrics)
     found = []
-    for degradation, its in levels.items():
-        for level in its:
+    for degradation, strengths in levels.items():
+        for level in strengths:
             measured = by_variant[variant_name(degradation, level)]
             found.append(Degraded(testset, degradation, level_text(level), *measured))
     return found

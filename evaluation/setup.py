@@ -6,17 +6,22 @@ import os
 from collections.abc import Mapping, Sequence
 
 from data.layouts import find_released
+from data.manifest_file import read_column
 from data.samples import Samples, find_samples
 from data.sources import find_testsets, testsets_left_out
+from data.testsets import benchmark_cluster
 from evaluation.benchmark import Benchmark
 from evaluation.calibration import learn_from_predictions, learn_from_scores, refuse_own_images
+from evaluation.clusters import Clusters, refuse_no_match
 from evaluation.degrade import ORIGINAL, variants
+from evaluation.metrics_file import read_cluster
 from evaluation.protocol import ScoringProtocol, size_of
 from evaluation.scoring import Reading, score_testset
 from evaluation.sweep import Entry, entry_of
 from evaluation.thresholds import Calibration
 from networks.detector import Detector, load_detector
 from networks.gradcam import require_maps
+from options.cluster import EACH
 from options.detector_source import detector_names, detector_sources
 from options.eval_options import EvalOptions
 from options.machine import MAX_PIXELS
@@ -112,6 +117,37 @@ def load_entries(
             }
         entries.append(entry)
     return entries
+
+
+def clusters_of(options: EvalOptions, testsets: Mapping[str, Samples]) -> Clusters:
+    """Return which images are drawn together for the intervals: as asked for, or as the benchmark
+    says. Raises UsageError where that is no image, or a column that is not there.
+    """
+    if options.cluster == EACH:
+        return Clusters()
+    if not options.cluster:
+        return Clusters(benchmark_cluster(options.dataroot))
+    clusters = Clusters(options.cluster)
+    if clusters.column:
+        if not os.path.isfile(options.dataroot):
+            raise UsageError(
+                f"--cluster {options.cluster}: --dataroot must be a manifest, which has columns"
+            )
+        return clusters._replace(cells=read_column(options.dataroot, clusters.column))
+    paths = (its.relative(index) for its in testsets.values() for index in range(len(its.labels)))
+    refuse_no_match(clusters, paths)
+    return clusters
+
+
+def clusters_of_file(options: EvalOptions, predictions: str, dataroot: str) -> Clusters:
+    """Return the same for a file of --predictions: as asked for, or as its metrics.json says, or
+    the benchmark at --dataroot, or in the `dataroot` that its images came from.
+    """
+    rule = read_cluster(predictions)
+    if rule is None:
+        rule = benchmark_cluster(options.dataroot or dataroot)
+    rule = options.cluster or rule
+    return Clusters("" if rule == EACH else rule)
 
 
 def protocol_of(

@@ -12,6 +12,7 @@ from evaluation.metrics import auroc, unranked
 ONE_VERDICT = 0.99  # share of a test set's images, from which on its verdicts are one
 SWAPPED_AUROC = 0.4  # below it the ranking is worse than chance can explain
 PADDED = 0.5  # share of a test set's images
+FEW_CLUSTERS = 10  # below it the variance between clusters is guessed from too few
 
 
 def warnings(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -26,7 +27,7 @@ def warnings(evaluations: Sequence[Evaluation]) -> list[str]:
         for name, reasons in evaluation.provenance.unreadable.items():
             images = "1 image" if len(reasons) == 1 else f"{len(reasons)} images"
             found.append(f"{name}: {images} could not be read and not scored")
-        found += unlike_published(evaluation) + suspicions(evaluation)
+        found += unlike_published(evaluation) + suspicions(evaluation) + too_narrow(evaluation)
     return list(dict.fromkeys(found))
 
 
@@ -51,6 +52,38 @@ def unlike_published(evaluation: Evaluation) -> list[str]:
         found.append(f"{its.name}: the images are the miniature's; nothing published compares")
     if its.miniature and not origin.note and origin.dataroot:
         found.append(f"{its.name}: no minibench.json lies there; are the images the miniature's?")
+    return found
+
+
+def too_narrow(evaluation: Evaluation) -> list[str]:
+    """Return what hints that intervals over clusters are narrower than they should be: images that
+    have none, and too few of them.
+    """
+    clusters = evaluation.measuring.clusters
+    if not clusters.rule or not evaluation.measuring.bootstrap:
+        return []
+    found = []
+    every = evaluation.scores
+    if alone := [name for name, its in every.items() if None in its.clusters]:
+        number = sum(cluster is None for name in alone for cluster in every[name].clusters)
+        total = sum(len(every[name].paths) for name in alone)
+        found.append(
+            f"intervals: {number:,} of the {total:,} images of {', '.join(alone)} have no"
+            f" {clusters.noun}, and are drawn one by one"
+        )
+    few = {
+        name: number
+        for name, its in evaluation.measured.items()
+        if (number := its.num_clusters or 0) < FEW_CLUSTERS
+    }
+    if few:
+        least, most = min(few.values()), max(few.values())
+        which = str(least) if least == most else f"{least} to {most}"
+        where = "" if len(few) == len(evaluation.measured) else f" in {', '.join(few)}"
+        found.append(
+            f"intervals over {which} {clusters.noun}{'s' * (most > 1)}{where} are too narrow: the"
+            f" bootstrap needs about {FEW_CLUSTERS} or more"
+        )
     return found
 
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from data.contents import ContentRecord
 from data.samples import Samples
+from data.testsets import benchmark_cluster
 from evaluation.benchmark import PAPER, Benchmark
+from evaluation.clusters import Clusters, with_clusters
 from evaluation.degrade import ORIGINAL, variant_of, variants
 from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
@@ -45,7 +47,8 @@ def entry_of(
     """
     origin = Provenance.of(detector, protocol, dataroot=dataroot, testsets=testsets)
     origin.partial, origin.benchmark_name = list(left_out), asked.name
-    evaluation = Evaluation(name, origin, Measuring(), asked)
+    measuring = Measuring(clusters=Clusters(benchmark_cluster(dataroot)))
+    evaluation = Evaluation(name, origin, measuring, asked)
     return Entry(detector, protocol, evaluation, store_folder(kept_in, detector.id, protocol))
 
 
@@ -104,6 +107,10 @@ def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRe
         origin.padded[name] = scored.num_padded
     if (seen := record.look_up(scored.contents))[0]:
         origin.seen_in_training[name] = seen
+    measuring = evaluation.measuring
     evaluation.degraded += measure_degraded(
-        name, levels=origin.levels, scores=scored.variants, resamples=evaluation.measuring.bootstrap
+        name,
+        levels=origin.levels,
+        scores={k: with_clusters(its, measuring.clusters) for k, its in scored.variants.items()},
+        resamples=measuring.bootstrap,
     )

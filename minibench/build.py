@@ -24,7 +24,16 @@ from minibench.families import (
     WITH_CLASS_FOLDERS,
     network_of,
 )
-from minibench.photographs import FOLDER, SIZE, Crop, Pixels, cut, draw_crop, draw_different_crops
+from minibench.photographs import (
+    CLUSTER,
+    FOLDER,
+    SIZE,
+    Crop,
+    Pixels,
+    cut,
+    draw_crop,
+    draw_different_crops,
+)
 from options.minibench_options import BuildOptions
 from options.parse import parse
 from util.errors import UsageError, run
@@ -196,6 +205,7 @@ def build(out: Path, *, seed: int, processes: int, only: str) -> int:
         about = {
             "benchmark": "minibench",
             "note": NOTE,
+            "cluster": CLUSTER,
             "seed": seed,
             "images": images,
             "only": only,

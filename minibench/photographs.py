@@ -121,6 +121,11 @@ class Crop(NamedTuple):
         return PHOTOGRAPHS[self.photograph][1]
 
 
+CLUSTER = r"(?P<photograph>[^/]+?)_\d+_\d+_\d+[^/]*$"
+"""Finds a crop's photograph in the path of an image that has its name, or begins with it: crops of
+one photograph are not independent, and eval.py draws them together (--cluster)."""
+
+
 def photographs_of(split: str, kind: str | None = None) -> list[str]:
     """Return the names of the photographs of `split` (train, val or test), or of one class of it.
 

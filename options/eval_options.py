@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from options.cluster import cluster_rule
 from options.declare import (
     Condition,
     at_least,
@@ -163,6 +164,17 @@ class MeasureOptions:
 
     bootstrap: int = option(
         1000, "resamples for the 95 % bootstrap intervals; 0: no intervals", between(0, 1_000_000)
+    )
+    cluster: str = option(
+        "",
+        "for the intervals, draw images together that belong together (crops of a photograph,"
+        " frames of a video, pairs): by what the first group of this regular expression, or all of"
+        " it, finds in their path in the test set, 0_real and 1_fake left out; column:NAME: by a"
+        " column of the manifest, or of predictions.csv; none: one by one [what the minibench.json"
+        " of --dataroot says, else none; with --predictions as before]",
+        if_given(cluster_rule),
+        needs=[not_with("bootstrap", 0)],
+        metavar="REGEX",
     )
     few_shot: tuple[int, ...] = option(
         (1, 10), "also measure thresholds learned from k real and k fake images", each(at_least(1))

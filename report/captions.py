@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evaluation.bootstrap import CONFIDENCE
 from evaluation.evaluation import Evaluation
 from evaluation.protocol import ScoringProtocol
+
+SPREAD = f"{CONFIDENCE:.0%}".replace("%", " %")
 
 
 def caption(evaluation: Evaluation) -> str:
@@ -37,7 +40,22 @@ def caption(evaluation: Evaluation) -> str:
     mean = f"mean over {benchmark.describe_mean(scored)} test sets"
     mean = f"**partial {mean}**" if benchmark.is_partial(scored) else mean
     parts.append(f"In per cent; accuracy at probability 0.5; {mean}.")
+    if evaluation.measuring.bootstrap:
+        parts.append(f"Intervals: {SPREAD}, bootstrap over {drawn(evaluation)}.")
     return " ".join(parts)
+
+
+def drawn(evaluation: Evaluation) -> str:
+    """Return, in words, what is drawn again for the intervals, and of clusters how many."""
+    clusters = evaluation.measuring.clusters
+    numbers = {its.num_clusters for its in evaluation.measured.values() if its.num_clusters}
+    if not clusters.rule or not numbers:
+        return "images"
+    least, most = min(numbers), max(numbers)
+    number = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    singles = any(None in its.clusters for its in evaluation.scores.values())
+    noun = clusters.noun + "s" * (most > 1)
+    return f"{number} {noun}" + " or single images" * singles + " a test set" * (least < most)
 
 
 def captions(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -33,7 +33,7 @@ def find_mistakes(scores: Scores, threshold: float, most: int) -> list[int]:
     highest logits above `threshold`, then of the fakes up to `most` with the lowest at or below it;
     the most confident first, and by path where logits are equal.
     """
-    paths, labels, logits = scores
+    paths, labels, logits, _ = scores
     called_fake = logits > threshold
     real = np.flatnonzero((labels == 0) & called_fake).tolist()
     fake = np.flatnonzero((labels == 1) & ~called_fake).tolist()
@@ -70,7 +70,7 @@ def gallery(
         for index in find_mistakes(scores, threshold, number)
     ]
     mistakes: list[Mistake] = []
-    for testset, (paths, labels, logits), index in tqdm(
+    for testset, (paths, labels, logits, _), index in tqdm(
         chosen, desc=f"{model}: mistakes", unit="image", leave=False
     ):
         path, label = paths[index], int(labels[index])

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from evaluation.evaluation import Evaluation
 from evaluation.measure import MEAN, UNDEFINED, Estimate, Measured
-from report.captions import caption
+from report.captions import SPREAD, caption
 from report.side_by_side import by_testset
-from report.tables import SPREAD
 from report.tables import per_cent as per_cent_with
 from util.errors import one_line
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from evaluation.evaluation import Evaluation
 from evaluation.measure import MEAN, UNDEFINED, Difference, Measured
+from report.captions import SPREAD, drawn
 from report.page import Table
-from report.tables import HEADINGS, SPREAD, with_interval
+from report.tables import HEADINGS, with_interval
 
 
 def by_testset(evaluations: Sequence[Evaluation]) -> tuple[list[str], list[dict[str, Measured]]]:
@@ -41,8 +42,9 @@ def comparison_table(
         cells.append(line)
     note = (
         "The interval of a difference is that of the paired bootstrap: both models on the same"
-        " resamples. Where it excludes 0, the difference is more than the choice of images. Means"
-        " of the single models are over their own sets, that of a difference over the shared ones."
+        f" resamples of {drawn(evaluations[0])}. Where it excludes 0, the difference is more than"
+        " the choice of these. Means of the single models are over their own sets, that of a"
+        " difference over the shared ones."
     )
     return Table("Side by side", headings, cells, note)
 
@@ -65,10 +67,13 @@ def leaderboard(evaluations: Sequence[Evaluation]) -> Table:
         row.append(f"{origin.parameters / 1e6:.2f}" if origin.parameters else "")
         row.append(f"{origin.images_per_second:.4g}" if origin.images_per_second else "")
         cells.append(row)
+    interval = ""
+    if evaluations[0].measuring.bootstrap:
+        interval = f"; {SPREAD}: bootstrap over {drawn(evaluations[0])}"
     note = (
-        "By mean AP, each over its own test sets. M param.: millions of parameters. Images/s: of"
-        " the network alone, on the machine that scored them; empty where all scores were kept"
-        " from before."
+        f"By mean AP, each over its own test sets{interval}. M param.: millions of parameters."
+        " Images/s: of the network alone, on the machine that scored them; empty where all scores"
+        " were kept from before."
     )
     return Table("Leaderboard", headings, cells, note)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evaluation.bootstrap import CONFIDENCE
 from evaluation.evaluation import Evaluation
 from evaluation.measure import RESAMPLED, Estimate, change_of
 from evaluation.metrics import ECE_BINS
 from evaluation.thresholds import FEW_SHOT_DRAWS
+from report.captions import SPREAD, drawn
 from report.page import Table
 from util.markdown import table
 
@@ -32,7 +32,6 @@ HEADINGS = {
     "calibrated_tpr": "TPR",
     "calibrated_fpr": "FPR",
 }
-SPREAD = f"{CONFIDENCE:.0%}".replace("%", " %")
 
 # A metric that stands in neither of these is shown with the operating points.
 RESULTS = ("ap", "accuracy", "real_accuracy", "fake_accuracy", "auroc")
@@ -77,10 +76,11 @@ OPERATING_NOTE = (
 
 def _results_note(evaluation: Evaluation) -> str:
     resamples = evaluation.measuring.bootstrap
-    drawn = (
-        f"{SPREAD}: bootstrap interval of {resamples} stratified resamples." if resamples else ""
-    )
-    return f"AP and AUROC rank by logit. {drawn}".strip()
+    over = f" over {drawn(evaluation)}"
+    if not evaluation.measuring.clusters.rule:
+        over += ", as many real and fake as there are"
+    interval = f"{SPREAD}: interval of {resamples} bootstrap resamples{over}." if resamples else ""
+    return f"AP and AUROC rank by logit. {interval}".strip()
 
 
 def _threshold_note(evaluation: Evaluation) -> str:

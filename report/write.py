@@ -58,9 +58,10 @@ def write_report(
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
         for each in evaluations:
             own = functools.partial(own_file, new, each.name if several else "")
-            write_predictions(own("predictions.csv"), each.scores)
+            column = each.measuring.clusters.column
+            write_predictions(own("predictions.csv"), each.scores, column)
             if each.aligned_scores:
-                write_predictions(own("aligned.csv"), each.aligned_scores)
+                write_predictions(own("aligned.csv"), each.aligned_scores, column)
             if degraded := [degraded_row(its) for its in each.degraded]:
                 write_csv(own("robustness.csv"), degraded)
             if each.measuring.calibration:

@@ -103,7 +103,7 @@ TWO = PAGE._replace(models={"model": SETS, "other model": OTHER})
 def expected(sets: dict[str, Scores], threshold: float) -> list[list[str]]:
     """The table of the threshold section, by numpy."""
     rows = []
-    for name, (_, labels, logits) in sets.items():
+    for name, (_, labels, logits, _) in sets.items():
         fake, called = labels == 1, logits > threshold
         figures = [
             np.mean(which) if len(which) else None
@@ -184,7 +184,7 @@ def all_rows(sets: dict[str, Scores]) -> list[tuple[str, str, int, float]]:
     return [
         (name, path, int(label), float(logit))
         for name, scored in sets.items()
-        for path, label, logit in zip(*scored, strict=True)
+        for path, label, logit in zip(*scored[:3], strict=True)
     ]
 
 

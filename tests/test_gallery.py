@@ -76,7 +76,7 @@ def test_mistakes_are_those_of_a_plain_sort(threshold: float, most: int) -> None
     rng = np.random.default_rng((most, int(10 * threshold) + 100))
     logits = rng.integers(-6, 7, 200) / 2  # many ties, with each other and with the threshold
     scores = scores_of(*((f"{i:03d}.png", int(rng.integers(2)), x) for i, x in enumerate(logits)))
-    rows = list(zip(*scores, range(200), strict=True))
+    rows = list(zip(*scores[:3], range(200), strict=True))
     reals = sorted((-x, path, i) for path, label, x, i in rows if label == 0 and x > threshold)
     fakes = sorted((x, path, i) for path, label, x, i in rows if label == 1 and x <= threshold)
     expected = [i for *_, i in reals[:most]] + [i for *_, i in fakes[:most]]

@@ -62,7 +62,7 @@ def test_what_stands_for_a_value_says_what_it_is(
     }
     assert all(stands.values()), stands
     kinds = {"FOLDER", "FILE", "LIST", "N", "SIZE", "NUMBER", "NAME", "ENCODER", "P", "P|FILE"}
-    kinds |= {"FOLDER|FILE", "NAME|FILE"}
+    kinds |= {"FOLDER|FILE", "NAME|FILE", "REGEX"}
     assert {found[1] for found in stands.values() if found} <= kinds
 
 

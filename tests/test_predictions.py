@@ -26,7 +26,7 @@ def test_what_is_written_is_read_back_to_the_bit(tmp_path: pathlib.Path) -> None
     write_predictions(path, scores)
     again = read_predictions(path)
     assert list(again) == ["a", "b"]
-    for name, (expected_paths, labels, expected_logits) in scores.items():
+    for name, (expected_paths, labels, expected_logits, _) in scores.items():
         assert again[name].paths == expected_paths
         np.testing.assert_array_equal(again[name].labels, labels)
         np.testing.assert_array_equal(again[name].logits.astype(np.float32), expected_logits)

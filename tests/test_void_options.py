@@ -14,7 +14,7 @@ from tests.test_options import COMMANDS, refused
 
 SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
-    *("predictions", "dataroot", "testsets", "bootstrap", "few_shot", "calibrate_on"),
+    *("predictions", "dataroot", "testsets", "bootstrap", "cluster", "few_shot", "calibrate_on"),
     *("benchmark", "target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
 }
 
@@ -51,6 +51,7 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
         ("eval.py", "--model_path w --fake f --testsets a", ["--testsets ", "--fake"]),
         ("eval.py", "--model_path w --fake f --benchmark mini", ["--benchmark ", "--fake"]),
         ("eval.py", "--model_path w --fake f --split a", ["--split ", "--fake"]),
+        ("eval.py", "--predictions p --bootstrap 0 --cluster x", ["--cluster ", "--bootstrap"]),
         ("eval.py", "--predictions p --device auto", ["--device ", "--predictions"]),
         ("eval.py", "--predictions p --no_crop", ["--no_crop ", "--predictions"]),
         ("tools/verify.py", "d --quick --processes 2", ["--processes ", "--quick"]),
