@@ -16,7 +16,8 @@ MAX_PROCESSES = 1024
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
-def _device(value: str) -> str | None:
+def device_name(value: str) -> str | None:
+    """Accept what --device takes."""
     fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", value)
     return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
 
@@ -28,7 +29,7 @@ class MachineOptions:
     device: str = option(
         "auto",
         "auto (a GPU if there is one), cpu, cuda, cuda:N or mps",
-        _device,
+        device_name,
         needs=[SCORING],
     )
     precision: str = option(
