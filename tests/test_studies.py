@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import pathlib
+import shlex
 import signal
 import time
 from collections import Counter
@@ -13,18 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data.order import find_pairs
+from data.sources import find_testsets, training_images
 from options.names import STUDIES as NAMES
+from options.parse import parse
 from studies import verdicts
 from studies.catalogue import STUDIES, Cell, Row
 from studies.commands import Setting
+from studies.figures import save_figure
 from studies.jobs import Job, Machine, in_order, run_jobs
 from studies.profile import peak, radial_profile
-from studies.report import PAGE, RESULTS, blocks, filled
+from studies.report import PAGE, RESULTS, all_results, blocks, filled, write_report
 from studies.results import columns_of, read_results, refuse_fewer_seeds, write_results
 from studies.subset import Pair, choose_pairs, nested_order, photograph_of
 from studies.tables import HELD_OUT, spread, table_of
 from tests.commands import start
-from tests.conftest import write_image
+from tests.conftest import assert_wrong_usage, write_image
+from tests.test_options import COMMANDS
 from util.errors import UsageError
 
 SETTING = Setting(pathlib.Path("runs"), pathlib.Path("data"), seeds=2)
@@ -166,6 +173,75 @@ def test_a_run_that_is_killed_goes_on(tmp_path: pathlib.Path) -> None:
     assert again.stdout == "2 of 2 jobs are finished already\n"
 
 
+def smoke(tmp_path: pathlib.Path, *more: object) -> list[object]:
+    flags = ("--smoke", "--seeds", 1, "--jobs", 2, "--device", "cpu")
+    return [
+        "-m",
+        "studies.__main__",
+        "all",
+        *flags,
+        "--out",
+        tmp_path,
+        "--data",
+        tmp_path / "data",
+        *more,
+    ]
+
+
+@pytest.mark.slow
+def test_all_studies_run(tmp_path: pathlib.Path) -> None:
+    """The smoke test, whole. Where PyPI cannot be reached, three starts are left out."""
+    before = sorted(RESULTS.iterdir())
+    done = start(*smoke(tmp_path)).result(timeout=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = {path.stem for path in (tmp_path / "smoke/tables").glob("*.csv")}
+    assert tables == set(NAMES)
+    for name, rows in all_results(tmp_path / "smoke/tables").items():
+        assert not any(np.isnan(float(row["value"])) for row in rows), name
+        save_figure(name, rows, tmp_path / f"{name}.png")
+    assert sorted(RESULTS.iterdir()) == before
+    left = start(*smoke(tmp_path, "--dry_run")).result().stdout.strip().split("\n")[-1]
+    offline = "download_mobilenet_v2: not to be had" in done.stdout
+    assert left.startswith("7 of" if offline else "0 of")
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_a_dry_run_prints_the_commands_and_makes_nothing(
+    tmp_path: pathlib.Path, small: bool
+) -> None:
+    command = [word for word in smoke(tmp_path, "--dry_run") if small or word != "--smoke"]
+    told = start(*command).result()
+    assert told.returncode == 0, told
+    *lines, last = told.stdout.strip().split("\n")
+    assert last == f"{len(lines)} of {len(lines)} commands are still to run"
+    assert len(lines) == len(set(lines))
+    for line in lines:
+        script, *argv = shlex.split(line)[1:]
+        if script == "-m":
+            module, *argv = argv
+            script = module.replace(".", "/") + ".py"
+        parse(COMMANDS[script], argv)  # every command is one
+    assert [path.name for path in tmp_path.rglob("*")] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], ["NAME is needed", "few_shot"]),
+        (["colours"], ["must be one of augmentation"]),
+        (["report", "start"], ["report stands alone"]),
+        (["all", "--smoke", "--results", "x"], ["--results has no effect with --smoke"]),
+    ],
+)
+def test_wrong_usage_is_one_line(argv: list[str], words: list[str]) -> None:
+    assert_wrong_usage(start("-m", "studies.__main__", *argv).result(), *words)
+
+
+def test_the_list_says_what_each_study_asks() -> None:
+    lines = start("-m", "studies.__main__", "--list").result().stdout.strip().split("\n")
+    assert [line.split()[0] for line in lines] == list(NAMES)
+
+
 # subsets of images
 
 
@@ -212,6 +288,23 @@ def test_shares_of_the_images_are_nested() -> None:
 def test_more_photographs_than_there_are_is_an_error() -> None:
     with pytest.raises(UsageError, match="there are only 12"):
         choose_pairs(pairs(COUNTS), photographs=16, seed=0)
+
+
+def test_a_manifest_of_a_part_can_be_trained_on(tmp_path: pathlib.Path) -> None:
+    for split, number in itertools.product(("train", "val", "test/biggan"), range(24)):
+        kind = "" if "test" in split else ("nature", "object")[number % 2]
+        for label in ("0_real", "1_fake"):
+            name = f"{split[:3]}{number % 6}_2_{number}_0.png"
+            write_image(tmp_path / "mini" / split / kind / label / name, number)
+    out = tmp_path / "runs/part.csv"
+    argv = ("--photographs", 4, "--as_many_as", 2, "--most", 5, "--out", out)
+    done = start("-m", "studies.subset", "--dataroot", tmp_path / "mini", *argv).result()
+    assert done.stdout.startswith(f"{out}: 16 training images of "), done
+    train, val = training_images(str(out), ("train", "val"))
+    assert len(find_pairs(train)) == 8
+    assert len({photograph_of(train.relative(i)) for i in range(16)}) <= 4
+    assert val.counts() == (5, 5)
+    assert find_testsets(str(out))["biggan"].counts() == (5, 5)
 
 
 def test_a_photograph_is_read_from_the_name() -> None:
@@ -353,16 +446,46 @@ def test_the_csv_is_tidy_and_has_no_row_of_a_job_that_failed(
 
 
 def test_results_of_more_seeds_are_not_replaced(tmp_path: pathlib.Path) -> None:
-    with (tmp_path / "augmentation.csv").open("w") as file:
-        table = csv.DictWriter(file, columns_of("augmentation"))
-        table.writeheader()
-        table.writerows(augmented(0.1, seeds=3))
+    planted(tmp_path)
     refuse_fewer_seeds(tmp_path, "augmentation", 3)
     with pytest.raises(UsageError, match="3 seeds"):
         refuse_fewer_seeds(tmp_path, "augmentation", 1)
 
 
 # the page
+
+
+def planted(folder: pathlib.Path) -> None:
+    """Results of the augmentation study alone, with a gain."""
+    with (folder / "augmentation.csv").open("w") as file:
+        table = csv.DictWriter(file, columns_of("augmentation"))
+        table.writeheader()
+        table.writerows(augmented(0.1))
+    jobs = {"a": {"command": "python train.py", "seconds": 90.0}}
+    (folder / "augmentation.json").write_text(json.dumps({**ABOUT, "jobs": jobs}))
+
+
+def test_the_report_is_made_of_the_tables_alone(tmp_path: pathlib.Path) -> None:
+    planted(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    write_report(tmp_path, page, tmp_path)
+    text = page.read_text(encoding="utf-8")
+    part = text.partition("<!-- augmentation -->")[2].partition("<!-- /augmentation -->")[0]
+    part = " ".join(part.split())
+    assert "12 generators, 3 seeds" in part
+    assert "**holds**" in part
+    assert "| mean of the held-out |" in part
+    assert "took 2 minutes together" in part
+    assert text.count("Not run yet.") == len(NAMES) - 1
+    assert [path.name for path in tmp_path.glob("*.png")] == ["studies_augmentation.png"]
+    write_report(tmp_path, page, tmp_path)
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_a_page_without_markers_is_refused() -> None:
+    with pytest.raises(UsageError, match="lacks <!-- start -->"):
+        filled("# Studies", {"start": "x"})
 
 
 def test_the_page_says_what_the_tables_say() -> None:
