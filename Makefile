@@ -4,12 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINI := dataset/mini
 
-# From scratch on small images; docs/train.md says why these differ from the paper's settings.
-DEMO_TRAIN := --name demo --dataroot $(MINI) --init scratch --loadSize 64 --cropSize 64 \
-	--blur_prob 0.5 --blur_sig 0.0,3.0 --jpg_prob 0.5 --jpg_method cv2,pil --jpg_qual 30,100 \
-	--pairs --batch_size 32 --max_steps 950 --lr 5e-4 --weight_decay 1e-4 --schedule onecycle \
-	--precision bf16 --loss_freq 25
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench lint format clean
 
@@ -32,7 +26,7 @@ $(VENV)/installed: requirements.txt requirements-dev.txt requirements-timm.txt
 
 demo: setup ## the whole experiment in miniature: build images, train, sweep, print the table
 	$(BIN)/python -m minibench.build --out $(MINI)
-	$(BIN)/python train.py $(DEMO_TRAIN) --continue_train
+	$(BIN)/python train.py --name demo --preset minibench --dataroot $(MINI) --continue_train
 	$(BIN)/python eval.py --model_path checkpoints/demo/model_epoch_latest.pth --dataroot $(MINI)/test --name demo
 	$(BIN)/python -m minibench.compare results/demo
 

@@ -23,7 +23,7 @@ from options.machine import SEED, ImageOptions, MachineOptions
 from options.names import ARCHITECTURES
 from options.places import writable_folder
 from options.preprocessing import PreprocessingOptions
-from options.presets import PRESETS, RECIPES, TABLE_2
+from options.presets import MINIATURE, PRESETS, RECIPES, TABLE_2
 from options.probe import STEPS, ProbeOptions
 from options.source import PlainFolders
 
@@ -50,7 +50,8 @@ class RunOptions:
     preset: tuple[str, ...] = option(
         (),
         f"settings of the paper, which other flags override: {', '.join(TABLE_2)} (one of the first"
-        f" five and one of the others may be combined); or of later papers: {', '.join(RECIPES)}",
+        f" five and one of the others may be combined); of later papers: {', '.join(RECIPES)}; or"
+        f" of `make demo`: {', '.join(MINIATURE)}",
         presets=PRESETS,
     )
     dry_run: bool = option(False, "print all options and the numbers of images and steps, and end")

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "tools": {"data", "evaluation", "networks", "options", "util"},
     "minibench": {"data", "networks", "options", "util"},
     "benchmarks": {"data", "evaluation", "networks", "options", "tools", "util"},
+    "studies": {"data", "minibench", "options", "tools", "util"},
 }
 OURS = {*MAY_IMPORT, "train", "eval", "predict", "tests"}
 FILES = [p for folder in MAY_IMPORT for p in sorted((ROOT / folder).rglob("*.py"))]

@@ -25,6 +25,7 @@ from options.minibench_options import (
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.spectra_options import SpectraOptions
+from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
 from options.train_options import TrainOptions
 from options.verify_options import VerifyOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
@@ -48,6 +49,9 @@ COMMANDS: dict[str, Any] = {
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,
+    "studies/__main__.py": StudiesOptions,
+    "studies/subset.py": SubsetOptions,
+    "studies/profile.py": ProfileOptions,
 }
 
 
