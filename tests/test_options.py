@@ -24,6 +24,7 @@ from options.minibench_options import (
 )
 from options.parse import parse
 from options.predict_options import PredictOptions
+from options.reproduce_options import ReproduceOptions
 from options.spectra_options import SpectraOptions
 from options.train_options import TrainOptions
 from options.verify_options import VerifyOptions
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Any] = {
     "tools/audit.py": AuditOptions,
     "tools/manifest.py": ManifestOptions,
     "tools/check_detector.py": CheckOptions,
+    "tools/reproduce.py": ReproduceOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,
