@@ -52,6 +52,7 @@ class ReproduceOptions(MachineOptions):
         "",
         "folder for the tables and the reports of the sweeps [results/reproduce; with --released"
         " results/reproduce-eval]",
+        writable_folder,
         metavar="FOLDER",
     )
     testsets: tuple[str, ...] = option((), "test sets to score [all]")
@@ -67,12 +68,3 @@ class ReproduceOptions(MachineOptions):
         needs=[not_with("released")],
         metavar="LIST",
     )
-
-    def conflict(self) -> str | None:
-        """Return what is wrong with the options taken together, or None."""
-        wrong = writable_folder(self.results())
-        return f"--results_dir {self.results()} {wrong}" if wrong else None
-
-    def results(self) -> str:
-        """Return the folder of the results."""
-        return self.results_dir or f"results/reproduce{'-eval' if self.released else ''}"

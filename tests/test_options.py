@@ -167,6 +167,7 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_read_by_its_script(name: str) -> None:
     places = {"train.py": "training/*.py", "eval.py": "evaluation/setup.py"}
+    places["tools/reproduce.py"] = "tools/full_scale/*.py"
     files = [ROOT / name, *(ROOT.glob(places[name]) if name in places else [])]
     read = {
         node.attr

@@ -24,6 +24,7 @@ from options.reproduce_options import ReproduceOptions
 from tests.commands import ROOT, run
 from tests.conftest import assert_wrong_usage
 from tests.test_options import COMMANDS
+from tests.tolerances import near
 from tools import reproduce
 from tools.full_scale import costs, rates, steps
 from tools.full_scale.rates import Rates
@@ -350,4 +351,4 @@ def test_the_published_weights_must_give_the_published_figures() -> None:
     for name, row in log["authors_log_blur_jpg_prob05"].items():
         for no_crop, key in ((False, "ap224"), (True, "ap_nocrop")):
             its = verdicts(scored({name: row[key]}), no_crop=no_crop, released=True)
-            assert abs(its[name].difference()) <= 0.0501
+            assert its[name].difference() == near(0, 0.0501, "of the decimal that is printed")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from options.parse import parse
 from options.reproduce_options import ReproduceOptions
 from tools.full_scale.costs import cost, disk_line, plan_table
-from tools.full_scale.steps import Step, all_steps, training
+from tools.full_scale.steps import Step, all_steps, results_folder, training
 from util.console import note, say
 from util.errors import Interrupted, WorkError, run, signal_of
 
@@ -70,7 +70,8 @@ def show_plan(steps: Sequence[Step], options: ReproduceOptions) -> None:
     rates = measure(options, its)
     for number, step in enumerate(steps, 1):
         say(f"{number}. {as_typed(step)}")
-    say(f"\n{plan_table(steps, [cost(step, options, its, rates) for step in steps])}\n")
+    costs = [cost(step, options, training=its, rates=rates) for step in steps]
+    say(f"\n{plan_table(steps, costs)}\n")
     say(disk_line(options))
     say(
         f"measured on {rates.device} in {options.precision}, batches of {rates.batch}, {its.arch}:"
@@ -101,7 +102,7 @@ def main() -> None:
     if options.dry_run:
         show_plan(steps, options)
     else:
-        os.makedirs(options.results(), exist_ok=True)
+        os.makedirs(results_folder(options), exist_ok=True)
         carry_out(steps, options)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from data.testsets import ORDER
 from options.reproduce_options import ReproduceOptions
 from options.train_options import TrainOptions
+from tools.download import is_complete
 from tools.full_scale.steps import Step
 from tools.released.counts import published_counts
 from tools.released.fetch import amount, free_space
@@ -32,7 +33,7 @@ class Cost(NamedTuple):
     seconds: float = math.nan  # NaN: not measured
 
 
-def cost(step: Step, options: ReproduceOptions, training: TrainOptions, rates: Rates) -> Cost:
+def cost(step: Step, options: ReproduceOptions, *, training: TrainOptions, rates: Rates) -> Cost:
     """Return what a step takes, from its beginning."""
     if step.kind == "download":
         splits = ["testset"] if options.released else list(SPLITS)
@@ -90,8 +91,6 @@ def pixels_a_test_image() -> float:
 
 def to_fetch(options: ReproduceOptions, split: str) -> float:
     """Return the bytes of the archives of a split that are not here, unless it is unpacked."""
-    from tools.download import is_complete  # noqa: PLC0415
-
     its = SPLITS[split]
     if is_complete(os.path.join(options.root, its.folder)):
         return 0.0
@@ -101,8 +100,6 @@ def to_fetch(options: ReproduceOptions, split: str) -> float:
 
 def disk_line(options: ReproduceOptions) -> str:
     """Return how many bytes the images need, archives and contents, and how many are free."""
-    from tools.download import is_complete  # noqa: PLC0415
-
     needed = 0.0
     for split in () if options.no_download else (["testset"] if options.released else SPLITS):
         if not is_complete(os.path.join(options.root, SPLITS[split].folder)):

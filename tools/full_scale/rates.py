@@ -55,7 +55,9 @@ def measure(options: ReproduceOptions, training: TrainOptions) -> Rates:
     images = torch.randint(0, 256, (batch, 3, crop, crop), dtype=torch.uint8, device=device)
     arch = stem_name(training.arch, stride=training.stem_stride, input=training.stem_input)
     network = create_network(arch).to(device)
-    train = batch * _per_second(_training_step(network, images, options.precision))
+    labels = torch.arange(batch, device=device) % 2 * 1.0
+    step = training_step(network, options.precision, images=images, labels=labels)
+    train = batch * _per_second(step)
     fast = for_inference(network)
 
     @torch.inference_mode()
@@ -83,20 +85,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _training_step(network: nn.Module, images: torch.Tensor, precision: str) -> Callable[[], None]:
-    """Return the parts of train.py's step that take time."""
+def training_step(
+    network: nn.Module, precision: str, *, images: torch.Tensor, labels: torch.Tensor
+) -> Callable[[], float]:
+    """Return train.py's step on one batch, (N, 3, H, W) uint8: the parts that take time."""
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    targets = torch.arange(len(images), device=images.device) % 2 * 1.0
 
-    def step() -> None:
-        optimizer.zero_grad()
+    def step() -> float:
         with autocast(images.device, precision):
             logits = network(normalize(images))
-        loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), targets)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), labels)
+        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss.item()  # waits for the device
+        return loss.item()  # waits for the device
 
     return step
 
@@ -123,7 +126,7 @@ def _dataset(folder: str, training: TrainOptions, crop: int) -> TrainImages:
     return TrainImages(find_samples(folder), transforms, seed=0)
 
 
-def _per_second(run: Callable[[], None]) -> float:
+def _per_second(run: Callable[[], object]) -> float:
     run()
     count, started = 0, time.perf_counter()
     while (seconds := time.perf_counter() - started) < SECONDS or not count:

@@ -32,7 +32,7 @@ def all_steps(options: ReproduceOptions) -> list[Step]:
     if options.released:
         to += ["--checkpoints_dir", options.checkpoints_dir]
     sets = ORDER if options.released else ("train", "val", *ORDER)
-    out = os.path.join(options.results(), "verify")
+    out = os.path.join(results_folder(options), "verify")
     verify = ("-m", "tools.verify", options.root, "--quick", "--sets", ",".join(sets))
     steps = [
         Step("download", "download", ("-m", "tools.download", *wanted, *to)),
@@ -61,9 +61,14 @@ def training(options: ReproduceOptions) -> TrainOptions:
     return parse(TrainOptions, train_arguments(options, MODELS[0]))
 
 
+def results_folder(options: ReproduceOptions) -> str:
+    """Return the folder of all results; those of the published weights have one of their own."""
+    return options.results_dir or f"results/reproduce{'-eval' if options.released else ''}"
+
+
 def sweep_folder(options: ReproduceOptions, model: str, protocol: str) -> str:
     """Return where the report of a sweep is."""
-    return os.path.join(options.results(), f"{model}_{protocol}")
+    return os.path.join(results_folder(options), f"{model}_{protocol}")
 
 
 def _sweep(options: ReproduceOptions, model: str, protocol: str) -> Step:

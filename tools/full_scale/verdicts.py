@@ -11,7 +11,7 @@ from evaluation.metrics_file import read_metrics
 from evaluation.published import reproductions
 from evaluation.reproduction import VERDICTS, Cell, judge
 from options.reproduce_options import ReproduceOptions
-from tools.full_scale.steps import MODELS, PROTOCOLS, sweep_folder
+from tools.full_scale.steps import MODELS, PROTOCOLS, results_folder, sweep_folder
 from util.files import atomic_write, csv_writer
 from util.markdown import table
 
@@ -49,7 +49,7 @@ def write_verdicts(options: ReproduceOptions) -> str:
             )
     count = Counter(cell.verdict for cell in cells)
     summary = ", ".join(f"{verdict}: {count[verdict]}" for verdict in VERDICTS if count[verdict])
-    folder = options.results()
+    folder = results_folder(options)
     note = RELEASED if options.released else TRAINED
     head = f"# The paper's figures and ours\n\nIn per cent; the difference in points. {note}\n"
     with atomic_write(os.path.join(folder, "table.md")) as file:
