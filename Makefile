@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 MINI := dataset/mini
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo reproduce reproduce-eval test bench lint format clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## make .venv with everything in it
 
@@ -29,6 +29,13 @@ demo: setup ## the whole experiment in miniature: build images, train, sweep, pr
 	$(BIN)/python train.py --name demo --preset minibench --dataroot $(MINI) --continue_train
 	$(BIN)/python eval.py --model_path checkpoints/demo/model_epoch_latest.pth --dataroot $(MINI)/test --name demo
 	$(BIN)/python -m minibench.compare results/demo
+
+# With FLAGS="--dry_run", say, which docs/reproduce.md lists.
+reproduce: setup ## the paper at full size: download 96 GB, train its two models, sweep, compare
+	$(BIN)/python -m tools.reproduce $(FLAGS)
+
+reproduce-eval: setup ## the same with the published weights: download 20 GB, sweep, compare
+	$(BIN)/python -m tools.reproduce --released $(FLAGS)
 
 test: setup lint ## the whole test suite, linters and types first
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal

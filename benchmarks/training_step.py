@@ -5,41 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import torch
-from torch import nn
-
 from benchmarks import reference
 from benchmarks.material import labelled_images
 from benchmarks.profiles import torch_profile
 from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from networks.create import create_network
-from networks.device import autocast
 from networks.normalize import normalize
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
+from tools.full_scale.rates import training_step
 from util.errors import run
 
 TARGETS = {"fp32": 1.5, "bf16": 3.0}
-CPU = torch.device("cpu")
-
-
-def our_step(
-    arch: str, precision: str, *, images: torch.Tensor, labels: torch.Tensor
-) -> Callable[[], float]:
-    """Return train.py's step on one batch, (N, 3, H, W) uint8: the parts that take time."""
-    network = create_network(arch).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-
-    def step() -> float:
-        with autocast(CPU, precision):
-            logits = network(normalize(images))
-        loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
 
 
 def main() -> None:
@@ -56,7 +33,10 @@ def main() -> None:
             images=normalize(images).contiguous(),  # done by the workers
             labels=labels,
         ),
-        **{name: our_step(arch, name, images=images, labels=labels) for name in TARGETS},
+        **{
+            name: training_step(create_network(arch), name, images=images, labels=labels)
+            for name in TARGETS
+        },
     }
     seconds = alternate(sides, options.rounds)
     rows = []

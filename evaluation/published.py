@@ -44,3 +44,18 @@ def published(name: str, no_crop: bool = False) -> dict[str, dict[str, float]]:
         protocol = released[name]["no_crop" if no_crop else "crop_224"]
         return {t: {k: round(v / 100, 6) for k, v in row.items()} for t, row in protocol.items()}
     return {t: {"ap": round(ap / 100, 6)} for t, ap in table2[name]["ap"].items()}
+
+
+def reproductions(name: str, no_crop: bool = False) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what others measured who trained a released model anew: by their source, the figures
+    as `published` has them. Empty where none are known.
+    """
+    protocol = "no_crop" if no_crop else "crop_224"
+    found = {}
+    for entry in _results()["reproductions"]:
+        if (entry["model"], entry["protocol"]) == (name, protocol):
+            found[entry["source"]] = {
+                testset: {metric: round(value / 100, 6) for metric, value in row.items()}
+                for testset, row in entry["figures"].items()
+            }
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, not_with, one_of, option
-from options.machine import MAX_PROCESSES, SEED, device_name
+from options.machine import DEVICES, MAX_PROCESSES, SEED, device_name
 from options.names import STUDIES
 from options.places import writable_file, writable_folder
 
@@ -39,7 +39,7 @@ class StudiesOptions:
         1, "commands that run at a time; each gets its share of the cores", between(1, 64)
     )
     device: str = option(
-        "auto", "auto (a GPU if there is one), cpu, cuda, cuda:N or mps", device_name
+        "auto", DEVICES, device_name
     )
     out: str = option(
         "studies/runs",

@@ -24,6 +24,7 @@ from options.minibench_options import (
 )
 from options.parse import parse
 from options.predict_options import PredictOptions
+from options.reproduce_options import ReproduceOptions
 from options.spectra_options import SpectraOptions
 from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
 from options.train_options import TrainOptions
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Any] = {
     "tools/audit.py": AuditOptions,
     "tools/manifest.py": ManifestOptions,
     "tools/check_detector.py": CheckOptions,
+    "tools/reproduce.py": ReproduceOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,
@@ -169,6 +171,7 @@ def test_eval_needs_weights_and_data_or_predictions(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_read_by_its_script(name: str) -> None:
     places = {"train.py": "training/*.py", "eval.py": "evaluation/setup.py"}
+    places["tools/reproduce.py"] = "tools/full_scale/*.py"
     files = [ROOT / name, *(ROOT.glob(places[name]) if name in places else [])]
     read = {
         node.attr

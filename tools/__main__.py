@@ -3,7 +3,7 @@
 import ast
 import pathlib
 
-COMMANDS = ("download", "verify", "audit", "manifest", "spectra", "check_detector")
+COMMANDS = ("download", "verify", "audit", "manifest", "spectra", "check_detector", "reproduce")
 
 
 def main() -> None:

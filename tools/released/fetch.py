@@ -160,12 +160,17 @@ def require_space(folder: str, needed: float, what: str) -> None:
     """Raise UsageError where the disk of `folder`, which may not exist yet, has no `needed` bytes
     free.
     """
-    existing = os.path.abspath(folder)
-    while not os.path.isdir(existing):
-        existing = os.path.dirname(existing)
-    free = shutil.disk_usage(existing).free
+    free = free_space(folder)
     if free < needed:
         raise UsageError(
             f"{folder}: {what} needs {amount(needed)}, and {amount(free)} are free;"
             " make room, or name a folder on another disk"
         )
+
+
+def free_space(folder: str) -> int:
+    """Return the free bytes on the disk of `folder`, which may not exist yet."""
+    existing = os.path.abspath(folder)
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    return shutil.disk_usage(existing).free
