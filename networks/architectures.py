@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
+from networks.patches import patch_network
 from networks.stem import change_stem, split_stem
 from util.errors import UsageError
 
@@ -95,6 +96,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         features="layer2",
         stem=RESNET_STEM,
         stages=("layer1", "layer2"),
+    ),
+    "patch23": Architecture(
+        build=patch_network, head="fc", features="features", stages=("features",)
     ),
     "vgg16": _torchvision("vgg16", head="classifier.6", features="features", stages=_blocks(31)),
     "mobilenet_v2": _torchvision(

@@ -9,8 +9,8 @@ VERSION = "0.1.0"  # as in pyproject.toml
 
 ARCHITECTURES = (  # --arch
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-    *("resnext50_32x4d", "wide_resnet50_2", "resnet50_2stages", "vgg16", "mobilenet_v2"),
-    *("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "swin_t"),
+    *("resnext50_32x4d", "wide_resnet50_2", "resnet50_2stages", "patch23"),
+    *("vgg16", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "swin_t"),
 )
 PUBLISHED = (  # --published, as in evaluation/published_results.json; rows that train.py can repeat
     # have the names of its presets

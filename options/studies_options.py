@@ -38,9 +38,7 @@ class StudiesOptions:
     jobs: int = option(
         1, "commands that run at a time; each gets its share of the cores", between(1, 64)
     )
-    device: str = option(
-        "auto", DEVICES, device_name
-    )
+    device: str = option("auto", DEVICES, device_name)
     out: str = option(
         "studies/runs",
         "folder for checkpoints, scores and logs; a folder smoke in it for --smoke",

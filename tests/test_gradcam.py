@@ -98,7 +98,7 @@ def test_the_layers_before_the_maps_keep_nothing_for_a_gradient() -> None:
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_backbone_has_a_map(arch: str) -> None:
     """From layers that hold maps: 96x64 pixels are 3x2 cells, so there are corners to differ; of
-    half a ResNet 12x8.
+    half a ResNet 12x8, of patches at half resolution 48x32.
     """
     network = network_of(arch)
     shapes = []
@@ -106,8 +106,10 @@ def test_every_backbone_has_a_map(arch: str) -> None:
     hook = features.register_forward_hook(lambda m, i, maps: shapes.append(maps.shape))
     heats = [heatmap(network, arch, noise(), threshold) for threshold in (-np.inf, np.inf)]
     hook.remove()
-    cells = (12, 8) if arch == "resnet50_2stages" else (3, 2)
-    assert all(shape[0] == 1 and shape[1] >= 512 and shape[2:] == cells for shape in shapes)
+    channels, *cells = {"resnet50_2stages": (512, 12, 8), "patch23": (128, 48, 32)}.get(
+        arch, (512, 3, 2)
+    )
+    assert all(shape[0] == 1 and shape[1] >= channels and [*shape[2:]] == cells for shape in shapes)
     for heat in heats:
         assert heat.shape == (96, 64)
         assert np.isfinite(heat).all()

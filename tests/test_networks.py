@@ -42,8 +42,20 @@ def test_every_entry_names_the_last_layer_with_one_output(name: str) -> None:
         head = ARCHITECTURES[name].build().get_submodule(ARCHITECTURES[name].head)
     assert isinstance(head, nn.Linear)
     assert head.out_features == 1
-    if name != "resnet50_2stages":  # of which there are no such weights
+    if name not in ("resnet50_2stages", "patch23"):  # of which there are no such weights
         assert "IMAGENET1K_V1" in torchvision.models.get_model_weights(name).__members__
+
+
+def test_a_patch_network_sees_23_pixels() -> None:
+    """By gradients: what one place of its last maps depends on; and that their mean is scored."""
+    network = create_network("patch23").eval()
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+    maps = network.get_submodule("features")(image)
+    (gradient,) = torch.autograd.grad(maps[0, :, 16, 16].sum(), image)
+    seen = gradient.abs().sum((0, 1)).nonzero()
+    assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [23, 23]
+    head = network.get_submodule("fc")
+    torch.testing.assert_close(network(image), head(maps.mean((2, 3))))
 
 
 def test_scratch_starts_with_small_head_and_identity_blocks() -> None:
