@@ -192,7 +192,7 @@ def smoke(tmp_path: pathlib.Path, *more: object) -> list[object]:
 def test_all_studies_run(tmp_path: pathlib.Path) -> None:
     """The smoke test, whole. Where PyPI cannot be reached, three starts are left out."""
     before = sorted(RESULTS.iterdir())
-    done = start(*smoke(tmp_path)).result(timeout=1200)
+    done = start(*smoke(tmp_path)).result(timeout=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     tables = {path.stem for path in (tmp_path / "smoke/tables").glob("*.csv")}
     assert tables == set(NAMES)
