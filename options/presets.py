@@ -80,7 +80,7 @@ MINIATURE: dict[str, dict[str, Any]] = {
         **_BLUR_JPG,
         "pairs": True,
         "batch_size": 32,
-        "max_steps": 950,
+        "max_steps": 1500,
         "lr": 5e-4,
         "weight_decay": 1e-4,
         "schedule": "onecycle",
