@@ -74,10 +74,10 @@ def peak(traces: list[Traces], part: int) -> float:
 
 
 def separable(real: list[Traces], fake: list[Traces]) -> float:
-    """Return the AUROC with which one image's block ratio, above or below 1, tells fake from real:
-    0.5 where there is no trace of doubling.
+    """Return the AUROC with which the distance of one image's block ratio from 1 tells fake from
+    real: 0.5 where there is no trace of doubling.
     """
-    scores = [abs(np.log(t.inside / t.across)) for t in (*real, *fake)]
+    scores = [abs(t.inside - t.across) / (t.inside + t.across) for t in (*real, *fake)]
     return float(roc_auc_score([0] * len(real) + [1] * len(fake), scores))
 
 

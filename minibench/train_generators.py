@@ -39,7 +39,7 @@ AVERAGED_OVER = 0.998
 """Decay of the weights' average, which is what ships, as ProGAN's and StyleGAN's authors do."""
 
 
-def draw_crops(split: str, number: int, seed: int, kind: str | None = None) -> Tensor:
+def draw_crops(split: str, number: int, seed: int, *, kind: str | None = None) -> Tensor:
     """Draw crops from the photographs of `split`: (number, 3, 64, 64) uint8."""
     rng = np.random.default_rng([seed, *split.encode()])
     crops = np.stack([cut(draw_crop(split, rng, kind=kind)) for _ in range(number)])
@@ -76,18 +76,18 @@ def amount_of_detail(images: Tensor) -> Tensor:
 
 def mean_error(generator: Generator, split: str, kind: str | None) -> float:
     """Return the mean absolute error of a generator's pixels on crops of `split`, in [-1, 1]."""
-    images = in_range(draw_crops(split, 256, 7, kind))
+    images = in_range(draw_crops(split, 256, 7, kind=kind))
     torch.manual_seed(7)
     with torch.no_grad():
         errors = [(generator(part) - part).abs().mean().item() for part in images.split(BATCH)]
     return float(np.mean(errors))
 
 
-def fit_generator(network: str, steps: int, seed: int, device: torch.device) -> Generator:
+def fit_generator(network: str, steps: int, seed: int, *, device: torch.device) -> Generator:
     """Train one network on crops of the train photographs; return the average of its weights."""
     family, _, kind = network.partition("-")
     torch.manual_seed(seed)
-    pool = draw_crops("train", CROPS, seed, kind or None).to(device)
+    pool = draw_crops("train", CROPS, seed, kind=kind or None).to(device)
     generator = GENERATORS[family]().to(device).to(memory_format=torch.channels_last)
     average = AveragedModel(
         generator, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED_OVER), use_buffers=True
@@ -137,7 +137,7 @@ def train_network(
     """Train one network, save its weights in `out`, and return its line for training.json."""
     torch.set_num_threads(1)  # one network per core: faster than one network on all cores
     start = time.perf_counter()
-    generator = fit_generator(network, steps, seed, device)
+    generator = fit_generator(network, steps, seed, device=device)
     seconds = time.perf_counter() - start
     with atomic_write(str(out / f"{network}.safetensors"), "wb") as file:
         file.write(pack_weights(generator))
