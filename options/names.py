@@ -28,5 +28,5 @@ DETECTORS = (  # --detector, each a file of networks/detectors/
 )
 STUDIES = (  # python -m studies, as in studies/catalogue.py
     *("augmentation", "diversity", "robustness", "spectra", "few_shot", "calibration", "start"),
-    "formats",
+    *("formats", "recipe"),
 )

@@ -51,7 +51,7 @@ class RunOptions:
         (),
         f"settings of the paper, which other flags override: {', '.join(TABLE_2)} (one of the first"
         f" five and one of the others may be combined); of later papers: {', '.join(RECIPES)}; or"
-        f" of `make demo`: {', '.join(MINIATURE)}",
+        f" of the miniature, the demo's and the best found: {', '.join(MINIATURE)}",
         presets=PRESETS,
     )
     dry_run: bool = option(False, "print all options and the numbers of images and steps, and end")

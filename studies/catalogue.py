@@ -1,13 +1,10 @@
-"""The eight studies: for each, the jobs to run and what is read of their results."""
+"""The nine studies: for each, the jobs to run and what is read of their results."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from data.testsets import ORDER
 from studies.commands import (
     ARCH,
     Setting,
@@ -20,8 +17,7 @@ from studies.commands import (
     weights,
 )
 from studies.jobs import Job
-
-Row = dict[str, str]
+from studies.reading import ACCURACIES, AP, Row, of_degraded, of_table, read_csv
 
 AUGMENTATIONS = {  # Wang et al. 2020, Table 2; each by what it changes of the demo's settings
     "none": ("--blur_prob", "0", "--jpg_prob", "0"),
@@ -37,16 +33,11 @@ LEVELS = (
     *("--blur_sigmas", "1,2,3", "--jpeg_qualities", "90,70,50,30"),
     *("--rescale_factors", "0.5,0.75,1.5"),
 )
+FEW_LEVELS = ("--blur_sigmas", "1", "--jpeg_qualities", "70,50", "--rescale_factors", "")
 WEAK = ("cyclegan", "seeingdark", "deepfake")  # families that the demo's detector finds badly
 FEW = (16, 64, 256)
 FEW_STEPS, FEW_RATE = 150, "2e-4"
 ENCODINGS = ("jpeg:96", "jpeg:75")
-ACCURACIES = {  # column of table.csv -> how the threshold was chosen
-    "accuracy": "accuracy at 0.5",
-    "few_shot_1_accuracy": "accuracy, two-shot",
-    "calibrated_accuracy": "accuracy, calibrated",
-    "oracle_accuracy": "accuracy, oracle",
-}
 
 
 class Cell(NamedTuple):
@@ -63,31 +54,6 @@ class Study(NamedTuple):
     asks: str
     columns: tuple[str, ...]  # the condition
     plan: Callable[[Setting], list[Cell]]
-
-
-def read_csv(path: Path) -> list[Row]:
-    """Return the rows of a CSV file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def of_table(
-    folder: Path, metrics: Mapping[str, str], condition: Mapping[str, str]
-) -> Callable[[], Iterator[Row]]:
-    """Return a reader of the columns `metrics` of table.csv, under these other names."""
-
-    def read() -> Iterator[Row]:
-        for row in read_csv(folder / "table.csv"):
-            for column, metric in metrics.items():
-                if row["testset"] in TESTSETS and row.get(column):
-                    its = {"testset": row["testset"], "metric": metric, "value": row[column]}
-                    yield {**condition, **its}
-
-    return read
-
-
-TESTSETS = (*ORDER, "shallow")
-AP = {"ap": "ap", "accuracy": "accuracy"}
 
 
 def model(setting: Setting, augmentation: str, seed: int) -> Job:
@@ -138,22 +104,12 @@ def diversity(setting: Setting) -> list[Cell]:
 
 def robustness(setting: Setting) -> list[Cell]:
     """Each augmentation's model on images degraded as they are tested."""
-
-    def reader(job: Job, name: str) -> Callable[[], Iterator[Row]]:
-        def read() -> Iterator[Row]:
-            for row in read_csv(results(setting, job) / "robustness.csv"):
-                for metric in AP:
-                    how = {"degradation": row["degradation"], "level": row["level"]}
-                    its = {"testset": row["testset"], "metric": metric, "value": row[metric]}
-                    yield {"augmentation": name, **how, **its}
-
-        return read
-
     cells = []
     for seed in range(setting.seeds):
         for name in AUGMENTATIONS:
             job = score(setting, model(setting, name, seed), "robust", "--robustness", *LEVELS)
-            cells.append(Cell(str(seed), job, reader(job, name)))
+            read = of_degraded(results(setting, job), {"augmentation": name})
+            cells.append(Cell(str(seed), job, read))
     return cells
 
 
@@ -271,6 +227,24 @@ def formats(setting: Setting) -> list[Cell]:
     return cells
 
 
+def recipe(setting: Setting) -> list[Cell]:
+    """Ours against the paper's as in the demo, which takes longer; plain and degraded."""
+    cells = []
+    for seed in range(setting.seeds):
+        for name in ("paper", "ours"):
+            its = (
+                model(setting, BASE, seed)
+                if name == "paper"
+                else train(setting, name, seed, preset=name)
+            )
+            plain = score(setting, its)
+            cells.append(cell(setting, seed, plain, recipe=name, degradation="none", level=""))
+            job = score(setting, its, "degraded", "--robustness", *FEW_LEVELS)
+            read = of_degraded(results(setting, job), {"recipe": name})
+            cells.append(Cell(str(seed), job, read))
+    return cells
+
+
 STUDIES = {
     "augmentation": Study(
         "Does blurring and compressing training images help on generators never seen?",
@@ -299,5 +273,10 @@ STUDIES = {
     "start": Study("Does an ImageNet start help, and how much of it to tune?", ("start",), start),
     "formats": Study(
         "How much of AP is owed to file formats?", ("augmentation", "encoding"), formats
+    ),
+    "recipe": Study(
+        "Does our recipe generalise better than the paper's, at no more cost?",
+        ("recipe", "degradation", "level"),
+        recipe,
     ),
 }

@@ -68,12 +68,13 @@ def train(
     needs: tuple[Job, ...] = (),
     steps: int | None = None,
     probe_only: bool = False,
+    preset: str = "minibench",
 ) -> Job:
-    """Train with the demo's settings but for `flags`; `steps` instead of the demo's 950."""
+    """Train with the settings of a preset but for `flags`; `steps` instead of its own."""
     run = f"{name}_s{seed}"
     folder = setting.out / "checkpoints"
     argv = ["train.py", "--name", run, "--checkpoints_dir", str(folder), "--seed", str(seed)]
-    argv += ["--preset", "minibench", "--dataroot", str(dataroot or setting.train_root())]
+    argv += ["--preset", preset, "--dataroot", str(dataroot or setting.train_root())]
     if setting.smoke and "--arch" not in flags:
         argv += ["--arch", SMOKE_ARCH]
     steps = SMOKE_STEPS if setting.smoke else steps

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data.testsets import ORDER
-from studies.catalogue import Row
+from studies.reading import Row
 from studies.tables import HELD_OUT, SHAPES, Key, Values, by_seed, spread
 from util.drawing import FAKE, MODELS, REAL, STYLE
 from util.files import atomic_write
@@ -29,6 +29,7 @@ def save_figure(study: str, rows: list[Row], path: Path) -> None:
         "few_shot": _few_shot,
         "calibration": _calibration,
         "formats": _formats,
+        "recipe": _recipe,
     }.get(study, _by_testset)
     with matplotlib.rc_context(STYLE):
         figure = draw(rows, SHAPES[study].across)
@@ -176,4 +177,15 @@ def _formats(rows: list[Row], _: str) -> Figure:
     figure = Figure((8, 2.8 * len(models)), layout="constrained")
     for axes, its in zip(np.ravel(figure.subplots(len(models), 1)), models, strict=True):
         _dots(axes, of(rows, augmentation=its, metric="ap"), hue="encoding", title=f"AP, %, {its}")
+    return figure
+
+
+def _recipe(rows: list[Row], hue: str) -> Figure:
+    kinds = list(dict.fromkeys((row["degradation"], row["level"]) for row in rows))
+    figure = Figure((8, 2.8 * len(kinds)), layout="constrained")
+    grid = np.ravel(figure.subplots(len(kinds), 1))
+    for axes, (kind, level) in zip(grid, kinds, strict=True):
+        some = of(rows, degradation=kind, level=level, metric="ap")
+        title = "AP, %, as they are" if kind == "none" else f"AP, %, {kind} {level}"
+        _dots(axes, some, hue=hue, title=title)
     return figure

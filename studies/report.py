@@ -7,9 +7,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from studies.catalogue import STUDIES, Row
+from studies.catalogue import STUDIES
 from studies.figures import save_figure
 from studies.jobs import ROOT
+from studies.reading import Row
 from studies.results import read_results
 from studies.tables import SHAPES, table_of
 from studies.verdicts import CONTRASTS, Tested, counted, judge

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.testsets import ORDER
-from studies.catalogue import ACCURACIES, AP, Row
+from studies.reading import ACCURACIES, AP, Row
 from util.markdown import table
 
 HELD_OUT = tuple(name for name in ORDER if name != "progan")  # what no network is trained on
@@ -36,6 +36,7 @@ SHAPES = {
     "calibration": Shape(("augmentation",), "metric", ("ap", *ACCURACIES.values())),
     "start": Shape(("testset",), "start"),
     "formats": Shape(("augmentation", "encoding"), "metric", tuple(AP)),
+    "recipe": Shape(("degradation", "level"), "recipe"),
 }
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from scipy import stats
 
 from data.testsets import ORDER
-from studies.catalogue import BASE, Row
+from studies.catalogue import BASE
+from studies.reading import Row
 from studies.tables import HELD_OUT, by_seed
 
 LEVEL = 0.05
@@ -159,6 +160,21 @@ CONTRASTS = (
         "start",
         "A probe before tuning generalises better than tuning alone (Kumar et al. 2022).",
         _above({"start": "probed, then tuned"}, {"start": "tuned"}),
+    ),
+    Contrast(
+        "recipe",
+        "Our recipe generalises better than the paper's (docs/recipe.md).",
+        _above(*({"recipe": its, "degradation": "none"} for its in ("ours", "paper"))),
+    ),
+    Contrast(
+        "recipe",
+        "It does so on compressed images, too.",
+        _above(*({"recipe": its, "degradation": "jpeg"} for its in ("ours", "paper"))),
+    ),
+    Contrast(
+        "recipe",
+        "It does so on blurred images, too.",
+        _above(*({"recipe": its, "degradation": "blur"} for its in ("ours", "paper"))),
     ),
     Contrast(
         "formats",
