@@ -1,5 +1,5 @@
-"""Where the arithmetic happens, and in which precision. The GPU paths are untested: the machines
-this was written on have none.
+"""Where the arithmetic happens, and in which precision. On CUDA, training in bf16 and scoring in
+fp32 were run (one NVIDIA H200, torch 2.11); fp16, MPS and several GPUs are untested.
 """
 
 from __future__ import annotations
