@@ -52,7 +52,8 @@ def main(options: PredictOptions) -> int:
     trained_on = detector.input.size
     crop_size = detector.input.crop(options.cropSize, whole=options.no_crop, default=None)
     detector.check_size(crop_size)
-    if trained_on not in (None, crop_size):
+    as_usual = trained_on in (None, crop_size) or (detector.input.whole and not crop_size)
+    if not as_usual:
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {trained_on}; {scored} are scored")
     protocol = ScoringProtocol(

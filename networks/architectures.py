@@ -35,6 +35,7 @@ class Architecture:
     std: Triple = IMAGENET_STD
     size: int = 224  # side of the crops that it is made for
     any_size: bool = True  # whether it takes images of any other size, whole ones included
+    whole: bool = False  # whether it is to score whole images, whatever crops it was trained on
     interpolation: str = "bilinear"  # of a resizing before the crop, as its weights were trained
 
 
@@ -98,7 +99,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         stages=("layer1", "layer2"),
     ),
     "patch23": Architecture(
-        build=patch_network, head="fc", features="features", stages=("features",)
+        build=patch_network,
+        head="fc",
+        features="features",
+        stages=("features",),
+        whole=True,  # a mean over patches: the more, the better
     ),
     "vgg16": _torchvision("vgg16", head="classifier.6", features="features", stages=_blocks(31)),
     "mobilenet_v2": _torchvision(

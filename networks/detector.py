@@ -158,6 +158,7 @@ def load_detector(
             weights.crop_size,
             kind.size,
             kind.any_size,
+            kind.whole,
             interpolation=weights.interpolation,
             cost=STRIDE1_COST if split_stem(name)[1] else 1,
         )

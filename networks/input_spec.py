@@ -15,7 +15,7 @@ class InputSpec(NamedTuple):
     size: int | None  # side of the crops that it was trained on; None: not known
     usual: int = 224  # side of the crops that it is made for
     any_size: bool = True  # whether whole images will do
-    whole: bool = False  # whether its authors score whole images
+    whole: bool = False  # whether its authors score whole images, or the architecture wants them
     resize: Side | None = None  # before the crop; None: as it is
     interpolation: str = "bilinear"  # of that, a key of data/geometry.py's INTERPOLATIONS
     cost: int = 1  # how many times the memory for a pixel that a ResNet-50 takes

@@ -26,6 +26,7 @@ from evaluation.scoring import Reading, score_testset
 from evaluation.store import store_folder
 from evaluation.sweep import Entry, evaluate
 from networks.architectures import ARCHITECTURES, architecture
+from networks.create import create_network
 from networks.detector import Detector, load_detector
 from networks.input_spec import InputSpec
 from networks.weights import read_weights
@@ -94,6 +95,17 @@ def test_every_entry_names_modules_that_are_there(name: str) -> None:
     head = {id(p) for p in network.get_submodule(its.head).parameters()}
     assert head <= outside
     assert its.pretrained.startswith("https://") or name in ("resnet50_2stages", "patch23")
+
+
+def test_patches_are_scored_of_whole_images_unless_a_crop_is_asked_for(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "p.pth"
+    network = create_network("patch23", "scratch")
+    torch.save({"model": network.state_dict(), "arch": "patch23", "crop_size": 64}, path)
+    crop = load_detector(str(path)).input.crop
+    assert crop(None, whole=False, default=224) is None
+    assert crop(48, whole=False, default=224) == 48
 
 
 def test_a_network_of_one_size_takes_that_and_no_whole_images(
