@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINI := dataset/mini
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-eval test bench lint format clean
+.PHONY: help setup demo reproduce reproduce-eval test test-slow bench lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,13 @@ reproduce: setup ## the paper at full size: download 96 GB, train its two models
 reproduce-eval: setup ## the same with the published weights: download 20 GB, sweep, compare
 	$(BIN)/python -m tools.reproduce --released $(FLAGS)
 
-test: setup lint ## the whole test suite, linters and types first
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+test: setup lint ## the test suite, linters and types first
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## every study and the paper's reproduction, in small: minutes more
+	$(PYTEST) -m slow
 
 bench: setup ## measure against the reference recipe, into docs/benchmarks.md; alone on the machine
 	$(BIN)/python -m benchmarks

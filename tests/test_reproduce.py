@@ -98,7 +98,11 @@ def test_the_two_models_are_trained_by_their_presets_and_swept_by_both_protocols
 def test_make_has_both() -> None:
     for verb, flags in (("reproduce", ""), ("reproduce-eval", "--released")):
         told = subprocess.run(
-            ["make", "--dry-run", verb], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "--dry-run", "--no-print-directory", verb],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         last = told.stdout.splitlines()[-1].split()
         assert last[-len(flags.split()) - 2 :] == ["-m", "tools.reproduce", *flags.split()]

@@ -86,6 +86,7 @@ def root(tmp_path: pathlib.Path, real_skeleton: pathlib.Path, server: Server) ->
     return at
 
 
+@pytest.mark.slow
 def test_it_is_rehearsed_with_breaks_from_the_download_to_the_verdicts(
     root: pathlib.Path,
     tmp_path: pathlib.Path,

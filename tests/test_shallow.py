@@ -283,7 +283,7 @@ def test_the_miniatures_splices_are_from_another_photograph(
 ) -> None:
     crop = draw_crop("test", np.random.default_rng(0))
     twin = crop._replace(x=crop.x + 1)
-    foreign = Crop("china", 2, 0, 0)
+    foreign = Crop("china", 50, 0, 0)
     drawn = iter([crop, twin, foreign])
     monkeypatch.setattr(build, "draw_crop", lambda split, rng: next(drawn))
     monkeypatch.setattr(build, "edit", lambda kind, pixels, other, rng: other)

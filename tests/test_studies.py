@@ -73,7 +73,7 @@ def test_what_studies_share_is_one_job() -> None:
         for name, cells in PLANS.items()
         if any(job.name in trained for job in in_order(cell.job for cell in cells))
     ]
-    assert shared == ["augmentation", "robustness", "few_shot", "calibration", "formats"]
+    assert shared == ["augmentation", "robustness", "few_shot", "calibration", "formats", "recipe"]
 
 
 def test_two_jobs_of_one_name_are_an_error() -> None:
