@@ -156,24 +156,22 @@ def load(photograph: str) -> dict[int, Pixels]:
     return shrunk
 
 
-def cut(crop: Crop, size: int = SIZE) -> Pixels:
-    """Return the pixels of a crop: (size, size, 3), RGB, 0..255."""
+def cut(crop: Crop) -> Pixels:
+    """Return the pixels of a crop: (SIZE, SIZE, 3), RGB, 0..255."""
     pixels = load(crop.photograph)[crop.scale]
-    return pixels[crop.y : crop.y + size, crop.x : crop.x + size]
+    return pixels[crop.y : crop.y + SIZE, crop.x : crop.x + SIZE]
 
 
-def draw_crop(
-    split: str, rng: np.random.Generator, *, size: int = SIZE, kind: str | None = None
-) -> Crop:
+def draw_crop(split: str, rng: np.random.Generator, *, kind: str | None = None) -> Crop:
     """Draw a crop with LEAST_CONTRAST from the photographs of `split`, or of one class of it."""
     names = photographs_of(split, kind)
     while True:
         photograph = names[rng.integers(len(names))]
         scale = SCALES[rng.integers(len(SCALES))]
         height, width, _ = load(photograph)[scale].shape
-        x, y = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
+        x, y = int(rng.integers(width - SIZE + 1)), int(rng.integers(height - SIZE + 1))
         crop = Crop(photograph, scale, x, y)
-        if cut(crop, size).std(axis=(0, 1)).mean() >= LEAST_CONTRAST:
+        if cut(crop).std(axis=(0, 1)).mean() >= LEAST_CONTRAST:
             return crop
 
 
