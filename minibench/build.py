@@ -22,6 +22,7 @@ from minibench.families import (
     SHALLOW,
     SHARED_REALS,
     WITH_CLASS_FOLDERS,
+    family_and_class,
     network_of,
 )
 from minibench.photographs import (
@@ -243,7 +244,7 @@ def main() -> None:
         raise UsageError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
     missing = [name for name in NETWORKS if not (WEIGHTS / f"{name}.safetensors").is_file()]
     if missing:
-        families = ",".join(dict.fromkeys(name.partition("-")[0] for name in missing))
+        families = ",".join(dict.fromkeys(family_and_class(name)[0] for name in missing))
         command = f"python -m minibench.train_generators --families {families}"
         raise UsageError(f"generator weights are missing in {WEIGHTS}; to train them: {command}")
     about = read_marker(out)

@@ -32,5 +32,11 @@ def network_of(family: str, kind: str) -> str:
     return f"{family}-{kind}" if family in NETWORK_PER_CLASS else family
 
 
+def family_and_class(network: str) -> tuple[str, str | None]:
+    """Return what `network_of` made the name of; no class where the family has one network."""
+    family, _, kind = network.partition("-")
+    return family, kind or None
+
+
 NETWORKS = tuple(dict.fromkeys(network_of(family, kind) for family in FAMILIES for kind in CLASSES))
 """The trained networks by name. Their seeds follow this order."""

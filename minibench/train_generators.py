@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from minibench.families import FAMILIES, NETWORKS
+from minibench.families import FAMILIES, NETWORKS, family_and_class
 from minibench.generators import GENERATORS, Generator, load_generator, pack_weights
 from minibench.photographs import cut, draw_crop
 from networks.device import autocast, choose_device
@@ -85,9 +85,9 @@ def mean_error(generator: Generator, split: str, kind: str | None) -> float:
 
 def fit_generator(network: str, steps: int, seed: int, *, device: torch.device) -> Generator:
     """Train one network on crops of the train photographs; return the average of its weights."""
-    family, _, kind = network.partition("-")
+    family, kind = family_and_class(network)
     torch.manual_seed(seed)
-    pool = draw_crops("train", CROPS, seed, kind=kind or None).to(device)
+    pool = draw_crops("train", CROPS, seed, kind=kind).to(device)
     generator = GENERATORS[family]().to(device).to(memory_format=torch.channels_last)
     average = AveragedModel(
         generator, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED_OVER), use_buffers=True
@@ -142,7 +142,7 @@ def train_network(
     with atomic_write(str(out / f"{network}.safetensors"), "wb") as file:
         file.write(pack_weights(generator))
     shipped = load_generator(network, out)  # measure what ships: half precision
-    kind = network.partition("-")[2] or None
+    _, kind = family_and_class(network)
     return {
         "steps": steps,
         "seed": seed,
@@ -177,7 +177,7 @@ def main() -> int:
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         jobs = {}
         for number, network in enumerate(NETWORKS):
-            if network.partition("-")[0] in families:
+            if family_and_class(network)[0] in families:
                 seed = options.seed + number
                 job = pool.submit(
                     train_network, network, options.steps, seed, device=device, out=out

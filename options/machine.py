@@ -17,7 +17,7 @@ DEVICES = "auto (a GPU if there is one), cpu, cuda, cuda:N or mps"
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
-def device_name(value: str) -> str | None:
+def check_device(value: str) -> str | None:
     """Return what is wrong with a device's name, or None."""
     fits = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", value)
     return None if fits else "must be auto, cpu, cuda, cuda:N or mps"
@@ -30,7 +30,7 @@ class MachineOptions:
     device: str = option(
         "auto",
         DEVICES,
-        device_name,
+        check_device,
         needs=[SCORING],
     )
     precision: str = option(

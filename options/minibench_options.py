@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, if_given, option
-from options.machine import DEVICES, MAX_PROCESSES, SEED, device_name
+from options.machine import DEVICES, MAX_PROCESSES, SEED, check_device
 from options.places import writable_file, writable_folder
 
 
@@ -48,12 +48,12 @@ class GeneratorOptions:
         (), "families to train, named as their test sets [all thirteen]"
     )
     steps: int = option(3000, "optimiser steps, of 32 crops, of each network", at_least(1))
-    seed: int = option(0, "seed, to which each family adds its place in the paper's order", SEED)
+    seed: int = option(0, "seed, to which each network adds its place in their order", SEED)
     out: str = option(
         "minibench/weights", "folder for the weights", writable_folder, metavar="FOLDER"
     )
     processes: int = option(2, "networks trained at a time", between(1, MAX_PROCESSES))
-    device: str = option("auto", DEVICES, device_name)
+    device: str = option("auto", DEVICES, check_device)
 
 
 @dataclass(frozen=True, kw_only=True)

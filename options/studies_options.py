@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, not_with, one_of, option
-from options.machine import DEVICES, MAX_PROCESSES, SEED, device_name
+from options.machine import DEVICES, MAX_PROCESSES, SEED, check_device
 from options.names import STUDIES
 from options.places import writable_file, writable_folder
 
@@ -38,7 +38,7 @@ class StudiesOptions:
     jobs: int = option(
         1, "commands that run at a time; each gets its share of the cores", between(1, 64)
     )
-    device: str = option("auto", DEVICES, device_name)
+    device: str = option("auto", DEVICES, check_device)
     out: str = option(
         "studies/runs",
         "folder for checkpoints, scores and logs; a folder smoke in it for --smoke",

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
+from minibench.families import family_and_class
 from minibench.generators.blocks import Generator
 from minibench.generators.conditional import CycleGAN, GauGAN, StarGAN
 from minibench.generators.deepfake import Deepfake
@@ -33,12 +34,12 @@ GENERATORS: dict[str, Callable[[], Generator]] = {
 def load_generator(network: str, folder: Path) -> Generator:
     """Return a trained generator, on the CPU in float32, ready to apply.
 
-    `network` is a name of `families.networks_of`.
+    `network` is a name of `families.NETWORKS`.
 
     Raises:
         FileNotFoundError: `folder` holds no weights of the network.
     """
-    generator = GENERATORS[network.partition("-")[0]]()
+    generator = GENERATORS[family_and_class(network)[0]]()
     weights = load_file(folder / f"{network}.safetensors")
     generator.load_state_dict({name: value.float() for name, value in weights.items()})
     return generator.eval().requires_grad_(False)
