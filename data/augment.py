@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
@@ -150,15 +151,16 @@ def blur_cv2(image: Pixels, sigma: float) -> Pixels:
 
 def jpeg_cv2(image: Pixels, quality: int) -> Pixels:
     """Compress with OpenCV and decode again."""
-    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1]
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def jpeg_pil(image: Pixels, quality: int) -> Pixels:
-    """Compress with PIL and decode again."""
+    """Compress with PIL and decode again, to the bits of PIL's decoder."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="jpeg", quality=quality)
-    return np.asarray(Image.open(buffer))
+    return np.asarray(simplejpeg.decode_jpeg(buffer.getvalue(), "RGB"), np.uint8)
 
 
 BLUR_METHODS: dict[str, Callable[[Pixels, float], Pixels]] = {

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, features
 
+from data.plain_decode import decode_plain
 from options.machine import MAX_PIXELS
 from util.errors import WorkError
 
@@ -86,9 +87,12 @@ def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     is converted, an alpha channel is dropped (not blended), the first frame of an animation is
     taken, and an EXIF rotation is *not* applied: the detector looks for traces in the pixel grid as
     it was stored. One difference: 16-bit grey is scaled to 8 bits, where PIL clips it to white.
+    Ordinary PNG and JPEG files are decoded faster than PIL does, to the same bits.
     Raises UnreadableImage for files that are damaged, cut short, of floating-point values, or that
     claim more than `max_pixels` pixels (decompression bombs).
     """
+    if (plain := decode_plain(content, max_pixels)) is not None:
+        return plain
     with _as_unreadable(path), Image.open(io.BytesIO(content), formats=DECODERS) as image:
         if image.width * image.height > max_pixels:
             raise UnreadableImage(

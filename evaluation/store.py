@@ -21,7 +21,8 @@ from util.console import warn
 from util.files import atomic_write
 
 SCORING = 1  # of the code between an image's bytes and its logit: raise it where logits change
-PACKAGES = ("torch", "torchvision", "pillow")  # that logits depend on, by their minor versions
+# Packages that logits depend on, by their minor versions: networks, and the decoders of images.
+PACKAGES = ("torch", "torchvision", "pillow", "opencv-python-headless", "simplejpeg")
 CELL = ("content", "logit", "height", "width")
 CONTENTS = ("inode", "size", "modified", "changed", "content")
 

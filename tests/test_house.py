@@ -84,8 +84,8 @@ def test_more_than_three_parameters_are_taken_by_keyword(path: pathlib.Path) -> 
 
 
 def test_image_files_are_opened_in_one_place() -> None:
-    """Besides data/images.py: the JPEG augmentation decodes from memory, minibench its photos; the
-    reference recipe that benchmarks are measured against opens images in its own way.
+    """Besides data/images.py: minibench opens its photos, and the reference recipe that benchmarks
+    are measured against has its own way.
     """
     opens = {
         str(path.relative_to(ROOT))
@@ -94,6 +94,5 @@ def test_image_files_are_opened_in_one_place() -> None:
     }
     assert {p for p in opens if not p.startswith("minibench")} == {
         "data/images.py",
-        "data/augment.py",
         "benchmarks/reference.py",
     }
