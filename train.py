@@ -54,6 +54,7 @@ from training.setup import (
     with_input_size,
 )
 from training.step_log import StepLog
+from training.step_profile import StepProfile
 from util import distributed, errors
 from util.console import print_next_command, say
 from util.files import sha256
@@ -221,6 +222,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     scale = scaler.get_scale()
     with (
         stop_signals() as stop_signal,
+        StepProfile(options.profile if distributed.is_main() else 0, folder) as profile,
         StepLog(
             options,
             state,
@@ -281,6 +283,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
 
                 # now and then: look at the losses, log, save, stop
                 log.step(batch, losses, part)
+                profile.step()
 
             # the end of the epoch: validate, step the plateau, save the best and the latest
             detector = as_detector(

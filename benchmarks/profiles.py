@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import torch
 
+from util.torch_profile import largest_costs
+
 
 def python_profile(run: Callable[[], object], most: int = 8) -> str:
     """Return the `most` functions with the largest time of their own, by cProfile."""
@@ -29,16 +31,7 @@ def torch_profile(run: Callable[[], object], most: int = 8) -> str:
     """Return the `most` operators with the largest CPU time of their own, by torch's profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         run()
-    events = profile.key_averages()
-    whole = sum(event.self_cpu_time_total for event in events)
-    slowest = sorted(events, key=lambda event: -event.self_cpu_time_total)[:most]
-    lines = [
-        f"| `{event.key}` | {event.count} | {event.self_cpu_time_total / 1e6:.3f}"
-        f" | {100 * event.self_cpu_time_total / whole:.0f} % |"
-        for event in slowest
-    ]
-    header = ["| operator | calls | seconds in itself | share |", "|---|---:|---:|---:|"]
-    return "\n".join([*header, *lines])
+    return largest_costs(profile, most)
 
 
 def _place(place: tuple[str, int, str]) -> str:

@@ -245,6 +245,12 @@ class LoggingOptions:
     save_epoch_freq: int = option(
         20, "keep a model_epoch_<N>.pth every N epochs", at_least(1), needs=[STEPS]
     )
+    profile: int = option(
+        0,
+        "profile N steps soon after the beginning: the largest costs, and a trace, profile.json",
+        at_least(0),
+        needs=[STEPS],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,4 +309,5 @@ def may_change(options: TrainOptions) -> set[str]:
         "testroots",
     }  # what a preset sets is compared itself
     names |= {"num_threads", "max_pixels", "loss_freq", "save_latest_freq", "save_epoch_freq"}
+    names.add("profile")
     return names | ({"niter", "max_steps"} if options.schedule != "onecycle" else set())
