@@ -20,6 +20,7 @@ from evaluation.predict import progress_bar
 from evaluation.predictions import probability
 from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading, image_scorer
+from evaluation.setup import protocol_of
 from evaluation.thresholds import Calibration, read_calibration
 from networks.detector import Detector, load_detector
 from options.detector_source import detector_sources
@@ -50,19 +51,18 @@ def main(options: PredictOptions) -> int:
         compile=options.compile,
     )
     trained_on = detector.input.size
-    crop_size = detector.input.crop(options.cropSize, whole=options.no_crop, default=None)
-    detector.check_size(crop_size)
+    protocol = protocol_of(
+        detector,
+        crop_size=options.cropSize,
+        whole=options.no_crop,
+        max_pixels=options.max_pixels,
+        usual_crop=False,
+    )
+    crop_size = protocol.crop_size
     as_usual = trained_on in (None, crop_size) or (detector.input.whole and not crop_size)
     if not as_usual:
         scored = f"centre crops of {crop_size}" if crop_size else "whole images"
         warn(f"these weights were trained on crops of {trained_on}; {scored} are scored")
-    protocol = ScoringProtocol(
-        crop_size=crop_size,
-        resize=detector.input.resize,
-        interpolation=detector.input.interpolation,
-        precision=options.precision,
-        max_pixels=options.max_pixels,
-    )
     verdict = verdict_of(options.threshold, detector, protocol) if options.threshold else None
 
     # score slice by slice, and print

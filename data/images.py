@@ -94,6 +94,12 @@ def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     if (plain := decode_plain(content, max_pixels)) is not None:
         return plain
     with _as_unreadable(path), Image.open(io.BytesIO(content), formats=DECODERS) as image:
+        return pixels_of(image, path, max_pixels)
+
+
+def pixels_of(image: Image.Image, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return an image that PIL has opened as `decode` does; `path` is for errors."""
+    with _as_unreadable(path):
         if image.width * image.height > max_pixels:
             raise UnreadableImage(
                 path,

@@ -159,12 +159,14 @@ def protocol_of(
     resize: str = "",
     reencode: str = "",
     max_pixels: int = MAX_PIXELS,
+    usual_crop: bool = True,
 ) -> ScoringProtocol:
-    """Return how `detector` scores: as its authors do, but for what is given. Raises UsageError
-    where it cannot take such crops.
+    """Return how `detector` scores: as its authors do, but for what is given. Weights that say
+    nothing of a crop are given the usual one or, without `usual_crop`, whole images. Raises
+    UsageError where the detector cannot take such crops.
     """
     its = detector.input
-    size = its.crop(crop_size, whole=whole, default=its.usual)
+    size = its.crop(crop_size, whole=whole, default=its.usual if usual_crop else None)
     detector.check_size(size)
     if size is None and crops > 1:
         raise UsageError(

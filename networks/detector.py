@@ -7,25 +7,36 @@ own with the members of `Detector`.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD, Triple, architecture
 from networks.create import create_trained
 from networks.detectors.load import load_released
 from networks.detectors.release import release
-from networks.device import autocast, choose_device
+from networks.device import PRECISIONS, autocast, choose_device
 from networks.fit import check_fit
 from networks.inference import for_inference
 from networks.input_spec import ANY_INPUT, STRIDE1_COST, InputSpec
 from networks.maps import Maps, maps_of
 from networks.normalize import normalize
+from networks.overlay import Explanation
 from networks.stem import split_stem
 from networks.weights import Weights, read_weights
+from options.machine import check_device
 from util.errors import UsageError
 from util.files import sha256
+
+OneImage = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8] | Tensor
+Images = OneImage | Iterable[OneImage]
+Numbers = float | list[float]  # of one image, of several
 
 PAPERS = "resnet50"  # what weights that do not say it belong to: Wang et al. 2020's
 
@@ -93,6 +104,31 @@ class NetworkDetector:
             logits: Tensor = self.fast(normalize(images, self.mean, self.std))
         return logits.float().reshape(-1)
 
+    def score(self, images: Images, *, crop_size: int | None = None) -> Numbers:
+        """Return the logit of one image, a float, or of several, a list of floats: paths, PIL
+        images, (H, W, 3) arrays or (3, H, W) tensors, prepared as predict.py does, unless other
+        crops are asked for. See `score` in evaluation/score_images.py.
+        """
+        from evaluation.score_images import score  # noqa: PLC0415 (of the layer above)
+
+        return score(self, images, crop_size=crop_size)
+
+    def probability(self, images: Images, *, crop_size: int | None = None) -> Numbers:
+        """Return the probability, 0 to 1, that each image is generated; else as `score`."""
+        from evaluation.score_images import probabilities  # noqa: PLC0415 (of the layer above)
+
+        return probabilities(self, images, crop_size=crop_size)
+
+    def explain(
+        self, image: OneImage, *, crop_size: int | None = None, threshold: float = 0.0
+    ) -> Explanation:
+        """Return Grad-CAM of the verdict on one image, as an array in [0, 1] (`heat`) and laid over
+        the image (`picture`). See `explain` in evaluation/score_images.py.
+        """
+        from evaluation.score_images import explain  # noqa: PLC0415 (of the layer above)
+
+        return explain(self, image, crop_size=crop_size, threshold=threshold)
+
     def check_size(self, size: int | None) -> None:
         """Raise UsageError where the network cannot take crops of this side, or whole images."""
         if size is None and not self.input.any_size:
@@ -143,6 +179,10 @@ def load_detector(
     cpu, cuda, cuda:N or mps, `precision` fp32, bf16 or fp16. Raises UsageError where a file is
     missing, damaged, refused, or does not fit to the key.
     """
+    if wrong := check_device(device):
+        raise UsageError(f"--device {device} {wrong}")
+    if precision not in ("fp32", *PRECISIONS):
+        raise UsageError(f"--precision {precision} must be one of fp32, {', '.join(PRECISIONS)}")
     where = choose_device(device, tf32)
     weights, maps, published = Weights(path, {}), None, bool(name)
     if published:

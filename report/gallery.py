@@ -6,9 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import matplotlib
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,9 +16,9 @@ from data.augment import Transform
 from data.images import Pixels, UnreadableImage, open_image
 from data.samples import label_folders, subfolders
 from evaluation.predictions import Scores
+from networks.overlay import Heat, overlaid
 from report.page import Mistake
 
-Heat = npt.NDArray[np.floating]  # (height, width) in [0, 1]
 Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
 
 THUMBNAIL = 160  # pixels of the long side, at most
@@ -114,23 +112,7 @@ def _pictures(seen: Pixels, explain: Explain | None) -> tuple[bytes, bytes | Non
     x, y = int(left * scale_x), int(top * scale_y)
     right = max(round((left + middle.shape[2]) * scale_x), x + 1)
     bottom = max(round((top + middle.shape[1]) * scale_y), y + 1)
-    return _encoded(thumbnail), _encoded(_overlaid(thumbnail, heat, (x, y, right, bottom)))
-
-
-def _overlaid(image: Image.Image, heat: Heat, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return `heat` over the part `box` (left, top, right, bottom) of `image`, the more opaque the
-    stronger; what lies beyond the box is darkened. The image is grey, so colour is heat alone.
-    """
-    left, top, right, bottom = box
-    size = (right - left, bottom - top)
-    small = Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    values = np.asarray(small)
-    colours = matplotlib.colormaps["inferno"](values)[..., :3] * 255
-    alpha = 0.75 * values[..., np.newaxis]
-    pixels = np.asarray(image.convert("L").convert("RGB"))
-    result = pixels * 0.4
-    result[top:bottom, left:right] = pixels[top:bottom, left:right] * (1 - alpha) + colours * alpha
-    return Image.fromarray(result.round().astype(np.uint8))
+    return _encoded(thumbnail), _encoded(overlaid(thumbnail, heat, (x, y, right, bottom)))
 
 
 def _encoded(image: Image.Image) -> bytes:

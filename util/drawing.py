@@ -12,8 +12,6 @@ from matplotlib.figure import Figure
 
 from util.files import atomic_write
 
-matplotlib.use("agg")  # no display is needed, and none is opened
-
 # Colours that stay apart for colour-blind readers and in grey (Okabe and Ito).
 REAL, FAKE = "#0072B2", "#D55E00"
 MODELS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
