@@ -156,6 +156,19 @@ class Evaluation:
     aligned: dict[str, Measured] = field(default_factory=dict)
     _pooled: dict[tuple[object, ...], Measured] = field(default_factory=dict, repr=False)
 
+    def __str__(self) -> str:
+        from report.notebook import as_text  # noqa: PLC0415 (of the layer above)
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:  # a notebook shows it
+        from report.notebook import as_html  # noqa: PLC0415 (of the layer above)
+
+        return as_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 (of IPython)
+        printer.text(str(self))
+
     def add(self, testset: str, scores: Scores, aligned: Scores | None = None) -> None:
         """Measure a test set and put it last; `aligned` are its scores with all images re-encoded,
         where these are asked for.
