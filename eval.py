@@ -42,23 +42,27 @@ from evaluation.thresholds import Calibration
 from networks.detector import Detector
 from networks.gradcam import gradcam
 from options.places import writable_folder
-from report.console import calibration_table, robustness_table, testset_line
+from report.console import calibration_table, next_step, robustness_table, testset_line
 from report.published import published_tables
 from report.results_folder import beside, model_names, refuse_other_results
 from report.tables import markdown
 from report.write import write_report
 from util import distributed, errors
 from util.console import note, warn
+from util.progress import begin, end
 
 
 def main(options: EvalOptions) -> int:
     """Evaluate as `options` say; return the exit code: 1 where images are unreadable."""
+    begun = begin(options.quiet)
     check_published(options.published)
-    return measure_predictions(options) if options.predictions else score_images(options)
+    code, what_next = (measure_predictions if options.predictions else score_images)(options)
+    end(begun, what_next)
+    return code
 
 
-def score_images(options: EvalOptions) -> int:
-    """Score all test sets with the detectors, and report."""
+def score_images(options: EvalOptions) -> tuple[int, str]:
+    """Score all test sets with the detectors, and report; return the exit code and what is next."""
     # the images, the detectors, and how each of them makes a logit of an image
     asked = benchmark(options.benchmark)
     testsets, left_out = images_of(options, asked)
@@ -99,11 +103,14 @@ def score_images(options: EvalOptions) -> int:
             print(f"nothing was scored anew; to do so, remove {stores}")
     distributed.stop()
     lost = evaluations[0].provenance.lost()
-    return report_unreadable(lost, options.skip_unreadable, "metrics.json")
+    code = report_unreadable(lost, options.skip_unreadable, "metrics.json")
+    return code, next_step(evaluations, folder)
 
 
-def measure_predictions(options: EvalOptions) -> int:
-    """Measure saved predictions, one file or several side by side, and report."""
+def measure_predictions(options: EvalOptions) -> tuple[int, str]:
+    """Measure saved predictions, one file or several side by side, and report; return the exit code
+    and what is next.
+    """
     if os.path.isdir(options.calibrate_on):
         raise errors.UsageError(
             f"--calibrate_on {options.calibrate_on}: images need the network; with --predictions,"
@@ -155,7 +162,7 @@ def measure_predictions(options: EvalOptions) -> int:
         options, folder, evaluations, testsets={t for each in evaluations for t in each.scores}
     )
     report(options, folder, evaluations)
-    return 0
+    return 0, next_step(evaluations, folder)
 
 
 def results_folder(options: EvalOptions, name: str) -> str:

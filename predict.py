@@ -27,6 +27,7 @@ from options.detector_source import detector_sources
 from util import errors
 from util.console import warn
 from util.files import csv_writer
+from util.progress import begin, end
 
 SLICE = 1024  # images scored before they are printed: what an interruption costs at most
 
@@ -37,6 +38,8 @@ Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
+    begun = begin(options.quiet)
+
     # the images, the detector, and how each image becomes a logit
     samples = find_images(options.paths, options.recursive)
     (source,) = detector_sources([options.model_path], [options.detector])
@@ -92,7 +95,9 @@ def main(options: PredictOptions) -> int:
                     write({"path": path, "error": errors.one_line(unreadable[path].reason)})
             sys.stdout.flush()
             predicted.require_finite(samples.path, options.precision)
-    return report_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
+    code = report_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
+    end(begun, "" if verdict else "--threshold 0.5 adds verdicts", sys.stderr)
+    return code
 
 
 def scored_as(logit: float, verdict: Verdict | None) -> dict[str, object]:

@@ -56,13 +56,15 @@ from training.setup import (
 from training.step_log import StepLog
 from training.step_profile import StepProfile
 from util import distributed, errors
-from util.console import print_next_command, say
+from util.console import as_typed, say
 from util.files import sha256
 from util.interrupt import stop_signals
+from util.progress import begin, end
 
 
 def main(options: TrainOptions) -> None:
     """Train as `options` say, into <checkpoints_dir>/<name>/, and compare as they say."""
+    begun = begin(options.quiet)
     options = with_input_size(options)
     device = choose_device(options.device, options.tf32)
     testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
@@ -79,11 +81,17 @@ def main(options: TrainOptions) -> None:
             compare(options, folder, init=init, testsets=testsets)
     finally:
         run_lock.release(folder)
-    best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
-    if os.path.isfile(best) and not options.dry_run:
-        scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
-        print_next_command("eval.py", "--model_path", best, "--dataroot", scored)
+    if not options.dry_run:
+        end(begun, next_command(options, folder))
     distributed.stop()
+
+
+def next_command(options: TrainOptions, folder: str) -> str:
+    """Return the command that scores the run's best checkpoint; nothing where there is none."""
+    best, scored = os.path.join(folder, run_folder.BEST), os.path.join(options.dataroot, "test")
+    scored = scored if os.path.isdir(scored) else "FOLDER_OF_TEST_SETS"
+    argv = ("--model_path", best, "--dataroot", scored)
+    return as_typed("eval.py", *argv) if os.path.isfile(best) else ""
 
 
 def compare(
@@ -230,6 +238,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
             board=board,
             samples=train_set.samples,
             batch_size=batch_size,
+            span=span,
             stop_signal=stop_signal,
         ) as log,
     ):

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 from torch import nn
-from tqdm import tqdm
 
 from benchmarks.material import labelled_images, trained_network
 from benchmarks.profiles import torch_profile
@@ -24,6 +23,7 @@ from networks.normalize import normalize
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import UsageError, run
+from util.progress import no_progress
 
 CPU = torch.device("cpu")
 FULL = ("resnet50", 32, 224, 60)  # network, batch, crop, training steps beforehand
@@ -49,7 +49,7 @@ def our_logits(detector: Detector, batches: list[torch.Tensor]) -> Logits:
         (torch.arange(int(end) - len(batch), int(end)), batch)
         for end, batch in zip(ends, batches, strict=True)
     )
-    bar = tqdm(disable=True)
+    bar = no_progress()
     return predict([detector], numbered, num_images=int(ends[-1]), bar=bar)[0].logits
 
 

@@ -7,7 +7,6 @@ import tempfile
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmarks import reference
 from benchmarks.material import crops, trained_network, write_images
@@ -22,6 +21,7 @@ from networks.inference import for_inference
 from options.benchmark_options import BenchmarkOptions
 from options.parse import parse
 from util.errors import run
+from util.progress import no_progress
 
 SIZES = ((200, 300), (256, 256), (300, 200), (320, 320), (400, 300))  # height, width
 TARGET = 2.0
@@ -43,7 +43,7 @@ def main() -> None:
             for_inference(network), name=arch, device=torch.device("cpu"), precision="fp32"
         )
         one_by_one = functools.partial(reference.score_one_by_one, network, paths)
-        bar = tqdm(disable=True)
+        bar = no_progress()
         score = image_scorer(
             [detector],
             protocol,

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Sampler
-from tqdm import tqdm
 
 from data.dataset import EvalImages, EvalItem, Seen, TrainImages, TrainItem
 from data.images import UnreadableImage
@@ -26,6 +25,7 @@ from data.order import EpochBatches, batches_by_size
 from data.samples import Samples
 from util.errors import WORKER_KILLED, WorkError, is_killed_worker
 from util.interrupt import ignore_worker_deaths
+from util.progress import progress
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Indices = npt.NDArray[np.int64]
@@ -131,8 +131,8 @@ def image_sizes(samples: Samples, description: str) -> npt.NDArray[np.int64]:
     count = len(samples.labels)
     with ThreadPoolExecutor(16) as pool:
         sizes = pool.map(samples.size, range(count))
-        bar = tqdm(sizes, description, count, leave=False, unit="header", delay=1)
-        return np.array(list(bar), np.int64).reshape(-1, 2)
+        read = progress(sizes, description, unit="header", total=count, delay=1)
+        return np.array(list(read), np.int64).reshape(-1, 2)
 
 
 def _reader(

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from networks.detector import Detector
 from util import distributed
 from util.errors import WorkError
+from util.progress import Progress
 
 MAX_NAMED = 3  # images in an error
 
@@ -55,11 +55,10 @@ class Predicted(NamedTuple):
         )
 
 
-def progress_bar(num_images: int, description: str) -> tqdm:
-    """Return a bar for this process's share of the images; silent but in the first process."""
+def progress_bar(num_images: int, description: str) -> Progress:
+    """Return what counts this process's share of the images."""
     share = math.ceil(num_images / distributed.world_size())
-    quiet = not distributed.is_main()
-    return tqdm(total=share, desc=description, unit="image", leave=False, disable=quiet)
+    return Progress(share, description, unit="image")
 
 
 def predict(
@@ -67,7 +66,7 @@ def predict(
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     *,
     num_images: int,
-    bar: tqdm,
+    bar: Progress,
 ) -> list[Predicted]:
     """Score images 0..num_images-1 with each detector, however many processes share them.
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from data.augment import Transform
 from data.contents import FileState, content_hash
@@ -31,6 +30,7 @@ from evaluation.store import (
 from networks.detector import Detector
 from util import distributed
 from util.errors import UsageError
+from util.progress import Progress, progress
 
 SLICE = 4096  # images scored between two writes to disk
 
@@ -65,7 +65,7 @@ def image_scorer(
     degradations: Sequence[Sequence[Transform]],
     on_error: Callable[[UnreadableImage], None],
     on_read: Callable[[int, Seen], None] | None = None,
-) -> Callable[[Indices, tqdm], list[Predicted]]:
+) -> Callable[[Indices, Progress], list[Predicted]]:
     """Return a function that scores some of the images, given by their indices, degraded each way.
 
     It returns one result per detector; an image is read and transformed once for all of them.
@@ -90,7 +90,7 @@ def image_scorer(
     )
     count = len(samples.labels) * len(crops)
 
-    def score(indices: Indices, bar: tqdm) -> list[Predicted]:
+    def score(indices: Indices, bar: Progress) -> list[Predicted]:
         every = predict(detectors, read(indices), num_images=count, bar=bar)
         return [predicted.mean_of_every(protocol.crops) for predicted in every]
 
@@ -210,10 +210,8 @@ def kept_scores(
     new: dict[FileState, str] = {}
     count = len(samples.labels)
     with ThreadPoolExecutor(8) as pool:
-        found = tqdm(
-            pool.map(content, range(count)), "files", count, leave=False, unit="file", delay=1
-        )
-        contents = list(found)
+        found = pool.map(content, range(count))
+        contents = list(progress(found, "files", unit="file", total=count, delay=1))
     if new:
         for folder in folders:
             write_contents(folder, new)

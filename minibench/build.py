@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from minibench.edits import KINDS, edit
 from minibench.families import (
@@ -37,8 +36,10 @@ from minibench.photographs import (
 )
 from options.minibench_options import BuildOptions
 from options.parse import parse
+from util.console import as_typed
 from util.errors import UsageError, run
 from util.files import write_json
+from util.progress import Progress, begin, end
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -180,7 +181,7 @@ def make_images(root: Path, tasks: list[Task], processes: int) -> int:
     )
     with (
         workers as pool,
-        tqdm(total=sum(2 * len(task.crops) for task in tasks), unit="image") as bar,
+        Progress(sum(2 * len(task.crops) for task in tasks), "", unit="image", leave=True) as bar,
     ):
         try:
             for number in pool.map(write_pairs, tasks, [root] * len(tasks)):
@@ -239,6 +240,7 @@ def read_marker(out: Path) -> dict[str, Any] | None:
 def main() -> None:
     """Build as the command line says, unless the same build is there already."""
     options = parse(BuildOptions)
+    begun = begin(options.quiet)
     out = Path(options.out).absolute()
     if options.only not in ("", *FAMILIES):
         raise UsageError(f"--only {options.only}: is not one of {', '.join(FAMILIES)}")
@@ -260,6 +262,9 @@ def main() -> None:
         )
     images = build(out, seed=options.seed, processes=options.processes, only=options.only)
     print(f"{options.out}: {images} images")
+    tuned = ("--init", "WEIGHTS") if options.only else ()
+    argv = ("--name", options.only or "demo", "--preset", "minibench", "--dataroot", options.out)
+    end(begun, as_typed("train.py", *argv, *tuned))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from data.images import UnreadableImage, open_image
 from data.samples import plain_images
@@ -19,9 +18,10 @@ from minibench.edits import KINDS, TooPlain, edit
 from minibench.photographs import Pixels
 from options.minibench_options import ShallowOptions
 from options.parse import parse
-from util.console import warn
+from util.console import as_typed, warn
 from util.errors import UsageError, run
 from util.files import atomic_folder, write_json
+from util.progress import begin, end, progress
 
 MARKER = "shallow.json"
 OURS = re.compile(rf"{re.escape(MARKER)}|(0_real|1_fake)[\\/][0-9]+_({'|'.join(KINDS)})\.png")
@@ -48,7 +48,8 @@ def crop_all(
     Those that cannot be read or are smaller than the crop are added to `out` instead.
     """
     size = options.size
-    for index in tqdm(np.random.default_rng(options.seed).permutation(len(names)), unit="photo"):
+    order = np.random.default_rng(options.seed).permutation(len(names))
+    for index in progress(order, "", unit="photo", leave=True):
         name, rng = names[index], np.random.default_rng([options.seed, int(index)])
         try:
             pixels = open_image(os.path.join(root, name))
@@ -125,6 +126,7 @@ def check_places(real: str, out: str, overwrite: bool) -> None:
 def main() -> None:
     """Write the set as the command line says."""
     options = parse(ShallowOptions)
+    begun = begin(options.quiet)
     check_places(options.real, options.out, options.overwrite)
     names = [os.fsdecode(name) for name in plain_images(options.real, f"--real {options.real}")]
     left_out: LeftOut = defaultdict(list)
@@ -143,6 +145,7 @@ def main() -> None:
         warn(f"--real {options.real}: {describe(left_out)}")
     kinds = Counter(KINDS[number % len(KINDS)] for number in range(len(made)))
     print(f"{options.out}: {len(made)} pairs ({', '.join(f'{n} {k}' for k, n in kinds.items())})")
+    end(begun, as_typed("eval.py", "--model_path", "WEIGHTS", "--dataroot", options.out))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
-from tqdm import tqdm
 
 from minibench.families import FAMILIES
 from options.minibench_options import TracesOptions
 from options.parse import parse
+from util.console import be_quiet
 from util.errors import UsageError, run
+from util.progress import progress
 
 Plane = NDArray[np.float64]
 AROUND = 2
@@ -88,7 +89,7 @@ def table(test: Path) -> str:
         " peak at 1/2, fake | peak at 1/4, real | peak at 1/4, fake |",
         "|---|" + "--:|" * 8,
     ]
-    for family in tqdm(FAMILIES, unit="set", leave=False):
+    for family in progress(FAMILIES, "", unit="set"):
         real, fake = (
             [t for label in (test / family).rglob(name) for t in load_traces(label)]
             for name in ("0_real", "1_fake")
@@ -107,7 +108,9 @@ def table(test: Path) -> str:
 
 def main() -> None:
     """Print the table of the folder that the command line names."""
-    print(table(Path(parse(TracesOptions).data) / "test"))
+    options = parse(TracesOptions)
+    be_quiet(options.quiet)
+    print(table(Path(options.data) / "test"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from minibench.families import FAMILIES, NETWORKS, family_and_class
 from minibench.generators import GENERATORS, Generator, load_generator, pack_weights
@@ -22,9 +21,11 @@ from minibench.photographs import cut, draw_crop
 from networks.device import autocast, choose_device
 from options.minibench_options import GeneratorOptions
 from options.parse import parse
+from util.console import as_typed, be_quiet
 from util.errors import UsageError, run
 from util.files import atomic_write
 from util.machine import processor
+from util.progress import begin, end, progress
 
 BATCH = 32
 CROPS = 16384
@@ -99,7 +100,7 @@ def fit_generator(network: str, steps: int, seed: int, *, device: torch.device) 
         torch.optim.lr_scheduler.OneCycleLR(each, rate, total_steps=steps, cycle_momentum=False)
         for each, rate in ((optimizer, TOP_RATE), (critic_optimizer, CRITIC_RATE))
     )
-    for step in tqdm(range(steps), desc=network, mininterval=5, unit="step"):
+    for step in progress(range(steps), network, unit="step", leave=True):
         generator.grow(step / steps)
         real = in_range(pool[torch.randint(CROPS, (BATCH,), device=device)])
         with autocast(device, "bf16"):
@@ -168,13 +169,16 @@ def add_line(path: Path, network: str, line: dict[str, Any]) -> None:
 def main() -> int:
     """Train the networks of the families that the command line names; 1 where one failed."""
     options = parse(GeneratorOptions)
+    begun = begin(options.quiet)
     families, out = options.families or FAMILIES, Path(options.out)
     if unknown := sorted(set(families) - set(FAMILIES)):
         raise UsageError(f"--families: no {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
     device = choose_device(options.device)
     out.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        options.processes, context, initializer=be_quiet, initargs=(options.quiet,)
+    ) as pool:
         jobs = {}
         for number, network in enumerate(NETWORKS):
             if family_and_class(network)[0] in families:
@@ -191,6 +195,7 @@ def main() -> int:
                 continue
             add_line(out / "training.json", jobs[job], job.result())
             print(f"{jobs[job]}: {json.dumps(job.result())}", flush=True)
+    end(begun, "" if failed else as_typed("-m", "minibench.build", "--overwrite"))
     return int(failed)
 
 

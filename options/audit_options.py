@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, option
-from options.machine import MAX_PROCESSES, SEED, SkipOptions
+from options.machine import MAX_PROCESSES, SEED, ConsoleOptions, SkipOptions
 from options.places import writable_folder
 from options.source import SourceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditOptions(SkipOptions, SourceOptions):
+class AuditOptions(ConsoleOptions, SkipOptions, SourceOptions):
     """Audit a folder for shortcuts: how far real and fake can be told from the files alone."""
 
     examples: ClassVar = (

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from options.declare import each, if_given, one_of, option
 from options.detector_source import DETECTOR_HELP, detector_name, detector_sources
-from options.machine import ImageOptions, MachineOptions, SkipOptions
+from options.machine import ConsoleOptions, ImageOptions, MachineOptions, SkipOptions
 from options.names import BENCHMARKS
 from options.places import writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(MachineOptions, SkipOptions, ImageOptions):
+class CheckOptions(ConsoleOptions, MachineOptions, SkipOptions, ImageOptions):
     """Score a published detector by its authors' transform, and compare with what they report.
 
     Exit code 0: everything was scored, whatever the verdict; 1: some images were not; 2: wrong

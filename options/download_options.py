@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import Condition, between, each, one_of, option
+from options.machine import ConsoleOptions
 from options.names import DETECTORS
 from options.places import writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class DownloadOptions:
+class DownloadOptions(ConsoleOptions):
     """Fetch the paper's images and weights, or a network trained on ImageNet; check and unpack."""
 
     examples: ClassVar = (

@@ -25,7 +25,15 @@ from options.detector_source import (
     detector_name,
     detector_sources,
 )
-from options.machine import SCORING, SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.machine import (
+    SCORING,
+    SIDE,
+    ConsoleOptions,
+    ImageOptions,
+    MachineOptions,
+    NetworkOptions,
+    SkipOptions,
+)
 from options.names import BENCHMARKS, PUBLISHED
 from options.places import writable_folder
 from options.source import NEEDED, PART, PlainFolders
@@ -253,6 +261,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(
+    ConsoleOptions,
     MachineOptions,
     SkipOptions,
     ImageOptions,

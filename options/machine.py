@@ -56,6 +56,17 @@ class MachineOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConsoleOptions:
+    """Console."""
+
+    quiet: bool = option(
+        False,
+        "print results, warnings and errors alone: no bars, no lines of progress, no last line with"
+        " the time it took and what to do next",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageOptions:
     """Images."""
 

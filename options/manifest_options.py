@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import option
+from options.machine import ConsoleOptions
 from options.places import writable_file
 from options.source import SourceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManifestOptions(SourceOptions):
+class ManifestOptions(ConsoleOptions, SourceOptions):
     """List the images of a data set in one file, which takes its place: --dataroot manifest.csv."""
 
     examples: ClassVar = (

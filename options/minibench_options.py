@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, if_given, option
-from options.machine import DEVICES, MAX_PROCESSES, SEED, check_device
+from options.machine import DEVICES, MAX_PROCESSES, SEED, ConsoleOptions, check_device
 from options.places import writable_file, writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildOptions:
+class BuildOptions(ConsoleOptions):
     """Build the miniature benchmark: 14,200 images of 64x64 pixels."""
 
     examples: ClassVar = (
@@ -35,7 +35,7 @@ class BuildOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorOptions:
+class GeneratorOptions(ConsoleOptions):
     """Train the miniature benchmark's generators on its train photographs."""
 
     examples: ClassVar = (
@@ -73,7 +73,7 @@ class SheetOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TracesOptions:
+class TracesOptions(ConsoleOptions):
     """Measure, for each family of the miniature benchmark, what upsampling leaves in its fakes."""
 
     examples: ClassVar = ("python -m minibench.traces --data dataset/mini",)
@@ -127,7 +127,7 @@ class CompareOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShallowOptions:
+class ShallowOptions(ConsoleOptions):
     """Edit a part of each photograph, without any generator, and write both as a test set."""
 
     examples: ClassVar = (

@@ -12,7 +12,14 @@ from options.detector_source import (
     detector_name,
     detector_sources,
 )
-from options.machine import SIDE, ImageOptions, MachineOptions, NetworkOptions, SkipOptions
+from options.machine import (
+    SIDE,
+    ConsoleOptions,
+    ImageOptions,
+    MachineOptions,
+    NetworkOptions,
+    SkipOptions,
+)
 
 
 def _threshold(value: str) -> str | None:
@@ -58,7 +65,13 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(
-    MachineOptions, SkipOptions, ImageOptions, OutputOptions, NetworkOptions, InputOptions
+    ConsoleOptions,
+    MachineOptions,
+    SkipOptions,
+    ImageOptions,
+    OutputOptions,
+    NetworkOptions,
+    InputOptions,
 ):
     """Print, for each image, the probability that it is generated, and its logit."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import between, not_with, option
-from options.machine import MAX_PROCESSES, MachineOptions
+from options.machine import MAX_PROCESSES, ConsoleOptions, MachineOptions
 from options.places import writable_folder
 
 
@@ -20,7 +20,7 @@ def _words(value: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceOptions(MachineOptions):
+class ReproduceOptions(ConsoleOptions, MachineOptions):
     """Reproduce the paper: download, verify, train its two models, sweep, compare with its figures.
 
     The same command goes on where an earlier one broke off.

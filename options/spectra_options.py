@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, option
-from options.machine import MAX_PROCESSES, SEED, SkipOptions
+from options.machine import MAX_PROCESSES, SEED, ConsoleOptions, SkipOptions
 from options.places import writable_file
 
 
@@ -17,7 +17,7 @@ def _png(value: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectraOptions(SkipOptions):
+class SpectraOptions(ConsoleOptions, SkipOptions):
     """Draw the average spectra of each test set's images, real beside fake, as PNG and PDF."""
 
     examples: ClassVar = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, between, not_with, one_of, option
-from options.machine import DEVICES, MAX_PROCESSES, SEED, check_device
+from options.machine import DEVICES, MAX_PROCESSES, SEED, ConsoleOptions, check_device
 from options.names import STUDIES
 from options.places import writable_file, writable_folder
 
@@ -15,7 +15,7 @@ REPORT = "report"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudiesOptions:
+class StudiesOptions(ConsoleOptions):
     """Run studies on the miniature benchmark; what is finished is kept, the same command goes on.
 
     NAME is a study, several, or all; or report, which writes docs/studies.md from the results.

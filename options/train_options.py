@@ -19,7 +19,7 @@ from options.declare import (
     only_with,
     option,
 )
-from options.machine import SEED, ImageOptions, MachineOptions
+from options.machine import SEED, ConsoleOptions, ImageOptions, MachineOptions
 from options.names import ARCHITECTURES
 from options.places import writable_folder
 from options.preprocessing import PreprocessingOptions
@@ -255,6 +255,7 @@ class LoggingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(
+    ConsoleOptions,
     MachineOptions,
     ImageOptions,
     LoggingOptions,

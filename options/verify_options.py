@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import between, not_with, option
-from options.machine import MAX_PROCESSES, ImageOptions
+from options.machine import MAX_PROCESSES, ConsoleOptions, ImageOptions
 from options.places import writable_file
 from options.source import SourceOptions
 
@@ -19,7 +19,7 @@ def _prefix(value: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyOptions(ImageOptions, SourceOptions):
+class VerifyOptions(ConsoleOptions, ImageOptions, SourceOptions):
     """Check a data set: decode every image, compare counts and formats with the published ones.
 
     Exit code 0: whole; 1: faults were found; 2: wrong usage.

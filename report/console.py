@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from collections.abc import Sequence
 
 from evaluation.evaluation import Evaluation
@@ -10,6 +10,7 @@ from evaluation.rows import Degraded
 from options.names import DETECTORS
 from report.results_folder import own_file
 from report.tables import per_cent
+from util.console import as_typed
 from util.markdown import table
 
 
@@ -47,19 +48,37 @@ def calibration_table(evaluation: Evaluation, folder: str, model: str = "") -> s
         for line in evaluation.lines()
     ]
     file = own_file(folder, model, "threshold.json")
-    origin = evaluation.provenance
-    weights = origin.weights or "WEIGHTS.pth"
-    which = ["--model_path", weights]
-    if origin.arch in DETECTORS:
-        which = ["--detector", f"{origin.arch}:{weights}"]
-    command = ["python", "predict.py", *which, "--threshold", file]
-    size = calibration.crop_size
-    command += ["--cropSize", str(size)] if size else ["--no_crop"]
+    command = as_typed("predict.py", *_scoring(evaluation, file))
     named = f"{model}: " if model else ""
     return (
         f"{named}threshold: logit {calibration.threshold:.4f}, learned on"
         f" {calibration.calibrated_on} by {calibration.rule} ({calibration.num_real} real and"
         f" {calibration.num_fake} fake images)"
         f"\n\n{table(['test set', 'accuracy', 'TPR', 'FPR'], cells)}\n\n"
-        f"{file}: for\n  {shlex.join(command)} PATH..."
+        f"{file}: for\n  {command} PATH..."
     )
+
+
+def next_step(evaluations: Sequence[Evaluation], folder: str) -> str:
+    """Return what to do when `folder` holds the report: score images with the detector or, where
+    there are several or it is not known, look.
+    """
+    first = evaluations[0]
+    if len(evaluations) > 1 or not os.path.isfile(first.provenance.weights):
+        return f"open {os.path.join(folder, 'report.html')} in a browser"
+    file = own_file(folder, "", "threshold.json") if first.measuring.calibration else ""
+    return as_typed("predict.py", *_scoring(first, file), "FOLDER_OF_IMAGES")
+
+
+def _scoring(evaluation: Evaluation, threshold: str) -> list[str]:
+    """Return options of predict.py: the detector and, if any, the file of its threshold."""
+    origin, calibration = evaluation.provenance, evaluation.measuring.calibration
+    weights = origin.weights or "WEIGHTS.pth"
+    which = ["--model_path", weights]
+    if origin.arch in DETECTORS:
+        which = ["--detector", f"{origin.arch}:{weights}"]
+    if not threshold or not calibration:
+        return which
+    size = calibration.crop_size
+    crop = ["--cropSize", str(size)] if size else ["--no_crop"]
+    return [*which, "--threshold", threshold, *crop]

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from data.augment import Transform
 from data.images import Pixels, UnreadableImage, open_image
@@ -18,6 +17,7 @@ from data.samples import label_folders, subfolders
 from evaluation.predictions import Scores
 from networks.overlay import Heat, overlaid
 from report.page import Mistake
+from util.progress import progress
 
 Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
 
@@ -68,8 +68,8 @@ def gallery(
         for index in find_mistakes(scores, threshold, number)
     ]
     mistakes: list[Mistake] = []
-    for testset, (paths, labels, logits, _), index in tqdm(
-        chosen, desc=f"{model}: mistakes", unit="image", leave=False
+    for testset, (paths, labels, logits, _), index in progress(
+        chosen, f"{model}: mistakes", unit="image"
     ):
         path, label = paths[index], int(labels[index])
         seen = _seen(roots[testset], path, transforms[label]) if testset in roots else None

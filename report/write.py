@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from evaluation.evaluation import Evaluation, compare
 from evaluation.measure import Difference
@@ -37,6 +36,7 @@ from report.tables import markdown, model_tables
 from util.drawing import Drawing, save_drawing
 from util.errors import one_line
 from util.files import atomic_write
+from util.progress import progress
 
 
 def write_report(
@@ -202,5 +202,5 @@ def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) 
             draw = functools.partial(robustness_panels, each.degraded, degradation)
             title = f"Average precision{whose} under {degradation}, with 95 % intervals"
             wanted.append((f"robustness_{degradation}{file}", title, draw))
-    bar = tqdm(wanted, "figures", leave=False, unit="figure", delay=1)
+    bar = progress(wanted, "figures", unit="figure", delay=1)
     return [save_drawing(folder, name, title=title, draw=draw) for name, title, draw in bar]

@@ -14,13 +14,15 @@ from studies.catalogue import STUDIES, Cell
 from studies.commands import Setting
 from studies.jobs import Machine, command_of, finished, in_order, run_jobs
 from studies.results import made_with, read_results, refuse_fewer_seeds, write_results
-from util.console import say
+from util.console import as_typed, say
 from util.errors import run
+from util.progress import begin, end
 
 
 def main() -> int:
     """Run, list or report, as the command line says; return 1 where a job failed."""
     options = parse(StudiesOptions)
+    begun = begin(options.quiet)
     if options.list:
         width = max(map(len, STUDIES))
         say("\n".join(f"{name:<{width}}  {study.asks}" for name, study in STUDIES.items()))
@@ -30,7 +32,10 @@ def main() -> int:
 
         write_report(Path(options.results))
         return 0
-    return run_studies(options)
+    code = run_studies(options)
+    if not options.dry_run:
+        end(begun, "" if code else as_typed("-m", "studies", REPORT))
+    return code
 
 
 def run_studies(options: StudiesOptions) -> int:

@@ -122,7 +122,10 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
     console = result.stdout.partition("\n\nresults: ")[0].splitlines()
     assert [line for line in console if line.startswith("| zeta set ")]
     assert set(console) <= set((folder / "table.md").read_text().splitlines())
-    assert str(folder) in result.stdout.splitlines()[-1]
+    results, last = result.stdout.splitlines()[-2:]
+    assert str(folder) in results
+    next_command = last.partition("; next: ")[2].split()
+    assert next_command[1:3] == ["predict.py", "--model_path"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["crop_size"] == (CROP if protocol == "crop" else None)
     assert set(metrics["testsets"]) == {"progan", "san", "zeta set"}

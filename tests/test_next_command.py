@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shlex
 
 import pytest
@@ -18,7 +19,11 @@ SHORT = ("--max_steps", 1, "--niter", 1)
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
-    return capsys.readouterr().out.splitlines()[-1]
+    """What is next, from the line that also says how long it took."""
+    last = capsys.readouterr().out.splitlines()[-1]
+    told = re.fullmatch(r"took \d+ (s|minutes); (next: .*)", last)
+    assert told
+    return told[2]
 
 
 def test_training_ends_with_the_command_that_scores_its_test_sets(

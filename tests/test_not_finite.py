@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from tqdm import tqdm
 
 import predict as predict_command
 from data.dataset import EvalImages
@@ -26,6 +25,7 @@ from tests.conftest import children, write_image
 from tests.test_results import save_weights
 from training.epoch import validate
 from util.errors import WorkError
+from util.progress import no_progress
 
 CPU = torch.device("cpu")
 NUM = 8
@@ -105,9 +105,7 @@ def test_validation_with_such_a_logit_ends_the_training(images: pathlib.Path) ->
 
 def test_an_image_that_never_came_is_no_such_logit() -> None:
     batches = [(torch.tensor([2]), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))]
-    (predicted,) = predict(
-        [detector_of(Wrong(0, 0))], batches, num_images=3, bar=tqdm(disable=True)
-    )
+    (predicted,) = predict([detector_of(Wrong(0, 0))], batches, num_images=3, bar=no_progress())
     assert predicted.came.tolist() == predicted.finite().tolist() == [False, False, True]
     predicted.require_finite(str, "fp32")
 
@@ -186,7 +184,7 @@ def test_workers_live_from_slice_to_slice(images: pathlib.Path) -> None:
     )
     workers = []
     for part in np.split(np.arange(NUM), 4):
-        assert score_some(part, tqdm(disable=True))[0].came.sum() == 2
+        assert score_some(part, no_progress())[0].came.sum() == 2
         workers.append(set(children(os.getpid())) - others)
     assert len(workers[0]) == 1
     assert workers == [workers[0]] * 4
@@ -225,6 +223,6 @@ def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
             degradations=list(levels.values()),
             on_error=lambda error: None,
         )
-        assert score_all(np.arange(2), tqdm(disable=True))[0].came.all()
+        assert score_all(np.arange(2), no_progress())[0].came.all()
     assert keys == [(0, 0, 2), (0, 2, 4), (0, 4, 6), (1, 0, 6)]
     assert max(most) <= 10_000

@@ -137,7 +137,8 @@ def test_it_is_rehearsed_with_breaks_from_the_download_to_the_verdicts(
     assert server.asked == fetched  # nothing is fetched twice
     assert "this run is finished" in typist.output("train.py", MODELS[0])
     assert "nothing was scored anew" in typist.output("eval.py", f"{MODELS[0]}_crop")
-    told = capsys.readouterr().out.splitlines()[-1]
+    told, last = capsys.readouterr().out.splitlines()[-2:]
+    assert last.endswith(f"; next: read {results / 'table.md'}")
     assert "104 cells: no spread known: " in told
     assert told.endswith("not scored: 88")  # of 13 test sets two were asked for
 

@@ -16,6 +16,7 @@ SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
     *("predictions", "dataroot", "testsets", "bootstrap", "cluster", "few_shot", "calibrate_on"),
     *("benchmark", "target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
+    "quiet",
 }
 
 

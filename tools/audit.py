@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from data.images import UnreadableImage
 from data.samples import SPLITS, Samples, count_labels, pair_name, subsample
 from data.sources import find_all_sets
@@ -23,6 +21,7 @@ from tools.checks.audit_scores import FEWEST, make_folds, measure_cues, number_o
 from tools.checks.cues import CUES, Value, read_cues
 from util.errors import one_line, run
 from util.files import sha256
+from util.progress import begin, end, progress
 
 
 class Files(NamedTuple):
@@ -85,6 +84,7 @@ def audit_set(name: str, samples: Samples, *, most: int, seed: int, processes: i
 def main() -> int:
     """Audit as the command line says; return 1 where a file could not be read."""
     options = parse(AuditOptions)
+    begun = begin(options.quiet)
     dataroot = options.dataroot[0] if options.dataroot else ""
     sets = find_all_sets(
         dataroot,
@@ -112,7 +112,9 @@ def main() -> int:
         print(f"\n{sentence}")
     print(f"\n{one_line(out)}: audit.md, audit.png, audit.csv, audit.json")
     unreadable = [message for each in audited for message in each.unreadable]
-    return report_unreadable(unreadable, options.skip_unreadable, "audit.json")
+    code = report_unreadable(unreadable, options.skip_unreadable, "audit.json")
+    end(begun, f"read {os.path.join(out, 'audit.md')}")
+    return code
 
 
 def _place(name: str) -> tuple[bool, tuple[int, str]]:
@@ -144,8 +146,8 @@ def _attempt(
             return error
 
     paths = list(paths)
-    bar = tqdm(pool.map(attempt, paths), title, len(paths), leave=False, unit=unit, delay=1)
-    return list(bar)
+    done = pool.map(attempt, paths)
+    return list(progress(done, title, unit=unit, total=len(paths), delay=1))
 
 
 if __name__ == "__main__":

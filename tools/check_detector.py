@@ -22,8 +22,9 @@ from options.check_options import CheckOptions
 from options.detector_source import detector_names, detector_sources
 from options.parse import parse
 from tools.checks.verdicts import describe
-from util.console import note, warn
+from util.console import as_typed, note, warn
 from util.errors import UsageError, WorkError, run
+from util.progress import begin, end
 
 
 def choose_benchmark(its: Release, name: str, dataroot: str) -> Benchmark:
@@ -96,12 +97,22 @@ def check(options: CheckOptions) -> tuple[Evaluation, str]:
 def main() -> int:
     """Check as the command line says; return 1 where an image could not be read."""
     options = parse(CheckOptions)
+    begun = begin(options.quiet)
     evaluation, store = check(options)
     print(describe(evaluation, release(evaluation.provenance.arch)))
     for text in warnings([evaluation]):
         warn(text)
     print(f"scores: {store} (eval.py --benchmark {evaluation.benchmark.name} takes them, too)")
-    return report_unreadable(evaluation.provenance.lost(), options.skip_unreadable)
+    code = report_unreadable(evaluation.provenance.lost(), options.skip_unreadable)
+    benchmarked = ("--benchmark", evaluation.benchmark.name, "--dataroot", options.dataroot)
+    end(begun, as_typed("eval.py", *_detector(options), *benchmarked))
+    return code
+
+
+def _detector(options: CheckOptions) -> list[str]:
+    """Return the options of eval.py that name the detector."""
+    which = ["--model_path", options.model_path] if options.model_path else []
+    return ["--detector", *options.detector, *which]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from data.testsets import ORDER
 from options.download_options import DownloadOptions
 from options.names import DETECTORS
 from options.parse import parse
-from tools.released.fetch import amount, fetch_checked, require_space
+from tools.released.fetch import fetch_checked, require_space
 from tools.released.hub import (
     REPOSITORY,
     SPLITS,
@@ -21,9 +21,10 @@ from tools.released.hub import (
     obtain,
     still_to_fetch,
 )
-from util.console import warn
+from util.console import as_typed, warn
 from util.errors import Interrupted, WorkError, run
 from util.files import atomic_write, sha256
+from util.progress import amount, begin, end
 
 HERE = Path(__file__).parent / "released"
 MARKER = ".unpacked.json"
@@ -173,6 +174,7 @@ def check_resnet50(path: str) -> None:
 def main() -> None:
     """Fetch what the command line names, in its order; detectors first."""
     options = parse(DownloadOptions)
+    begun = begin(options.quiet)
     try:
         if detectors := [name for name in options.what if name in DETECTORS]:
             from tools.released.detectors import get_detectors  # noqa: PLC0415 - torch
@@ -191,6 +193,24 @@ def main() -> None:
                 get_split(name, options)
     except KeyboardInterrupt as error:
         raise Interrupted("what is finished stays; the same command goes on from there") from error
+    end(begun, next_step(options))
+
+
+def next_step(options: DownloadOptions) -> str:
+    """Return the command that uses what was fetched: images before weights before a start."""
+    if set(SPLITS) & set(options.what):
+        return as_typed("-m", "tools.verify", options.root)
+    if "mobilenet_v2" in options.what:
+        init = os.path.join(options.checkpoints_dir, "mobilenet_v2_imagenet.pth")
+        return as_typed(
+            *("train.py", "--name", "NAME", "--arch", "mobilenet_v2", "--init", init),
+            *("--preset", "blur_jpg_prob0.5", "--dataroot", options.root),
+        )
+    if set(DETECTORS) & set(options.what):
+        return "score with it, as said above"
+    weights = os.path.join(options.checkpoints_dir, next(iter(WEIGHTS)))
+    test = os.path.join(options.root, "test")
+    return as_typed("eval.py", "--model_path", weights, "--dataroot", test)
 
 
 if __name__ == "__main__":

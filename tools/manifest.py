@@ -6,23 +6,22 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tqdm import tqdm
-
 from data.manifest_file import write_manifest
 from data.samples import SPLITS, Samples, class_of
 from data.sources import find_all_sets
 from options.manifest_options import ManifestOptions
 from options.parse import parse
-from util.console import say
+from util.console import as_typed, say
 from util.errors import UsageError, run
+from util.progress import Progress, begin, end
 
 
 def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
     """Yield a row for every image: its path relative to `folder`, and, where the file is there, its
     size and time. The class is the folder above the label folder, if it lies within the set.
     """
-    bar = tqdm(total=sum(len(its.labels) for its in sets.values()), unit="image", delay=1)
-    with bar:
+    total = sum(len(its.labels) for its in sets.values())
+    with Progress(total, "listing", unit="image", leave=True, delay=1) as bar:
         for name, samples in sets.items():
             split = name if name in SPLITS else "test"
             way = os.path.relpath(samples.root, folder)
@@ -49,6 +48,7 @@ def rows(sets: Mapping[str, Samples], folder: str) -> Iterator[dict[str, Any]]:
 
 def write(options: ManifestOptions) -> None:
     """Write the manifest that `options` ask for; raise UsageError where it is there already."""
+    begun = begin(options.quiet)
     if os.path.exists(options.out) and not options.overwrite:
         raise UsageError(f"--out {options.out}: is there already; add --overwrite to replace it")
     dataroot = options.dataroot[0] if options.dataroot else ""
@@ -61,6 +61,7 @@ def write(options: ManifestOptions) -> None:
     )
     count = write_manifest(options.out, rows(sets, os.path.dirname(options.out) or "."))
     say(f"{options.out}: {count:,} images in {len(sets)} sets")
+    end(begun, as_typed("-m", "tools.verify", options.out))
 
 
 if __name__ == "__main__":

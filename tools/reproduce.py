@@ -15,6 +15,7 @@ from tools.full_scale.costs import cost, disk_line, plan_table
 from tools.full_scale.steps import Step, all_steps, results_folder, training
 from util.console import note, say
 from util.errors import Interrupted, WorkError, run, signal_of
+from util.progress import begin, end
 
 GO_ON = "the same command goes on from there"
 
@@ -96,6 +97,7 @@ def as_typed(step: Step) -> str:
 def main() -> None:
     """Do as the command line says."""
     options = parse(ReproduceOptions)
+    begun = begin(options.quiet)
     steps = all_steps(options)
     if not options.released:
         training(options)  # what is wrong with its options is said before anything is fetched
@@ -104,6 +106,7 @@ def main() -> None:
     else:
         os.makedirs(results_folder(options), exist_ok=True)
         carry_out(steps, options)
+        end(begun, f"read {os.path.join(results_folder(options), 'table.md')}")
 
 
 if __name__ == "__main__":

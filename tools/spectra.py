@@ -16,7 +16,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from data.geometry import CentreCrop
 from data.images import Pixels, UnreadableImage, image_size, open_image
@@ -30,6 +29,7 @@ from tools.spectra_figure import LABEL_NAMES, spectra_figure
 from util.drawing import save_drawing
 from util.errors import UsageError, one_line, run
 from util.processes import parallel_map
+from util.progress import Progress, begin, end
 
 Plane = npt.NDArray[np.float64]
 Group = tuple[str, int]  # test set, label
@@ -126,7 +126,7 @@ def sum_groups(
     ]
     totals: dict[Group, Sums] = {}
     total = sum(map(len, groups.values()))
-    with tqdm(total=total, desc="spectra", unit="image", leave=False) as bar:
+    with Progress(total, "spectra", unit="image") as bar:
         task = functools.partial(sum_spectra, size=size)
         results = parallel_map(
             task, [chunk for _, chunk in chunks], processes=processes, flag="--num_threads"
@@ -173,6 +173,7 @@ def check_size(groups: Mapping[Group, Sequence[str]], size: int) -> None:
 def main() -> int:
     """Draw as the command line says; return 1 where an image could not be read."""
     options = parse(SpectraOptions)
+    begun = begin(options.quiet)
     groups, available = choose_images(
         options.dataroot, options.testsets, most=options.max_images, seed=options.seed
     )
@@ -200,7 +201,9 @@ def main() -> int:
         )
     print(one_line(options.out))
     unreadable = [message for group in sums.values() for message in group.unreadable]
-    return report_unreadable(unreadable, options.skip_unreadable)
+    code = report_unreadable(unreadable, options.skip_unreadable)
+    end(begun, f"open {options.out}")
+    return code
 
 
 def _summary(group: Group, *, chosen: int, available: int, sums: Sums | None, size: int) -> str:

@@ -17,7 +17,9 @@ from tools.checks.findings import FAULTS, Content, Finding, Report, Row
 from tools.checks.inventory import Group, Inventory, inventory_of, take_inventory
 from tools.checks.verify_report import as_text, save, shown
 from tools.released import counts
+from util.console import as_typed
 from util.errors import UsageError, run
+from util.progress import begin, end
 
 
 def check(
@@ -195,6 +197,7 @@ def _rows(
 def main() -> int:
     """Check as the command line says; return 1 where there are faults."""
     options = parse(VerifyOptions)
+    begun = begin(options.quiet)
     root = options.dataroot[0] if options.dataroot else options.fake[0]
     prefix = options.out or _default_prefix(root)
     report = check(
@@ -211,7 +214,21 @@ def main() -> int:
     save(report, prefix)
     print(as_text(report))
     print(shown(f"{prefix}.md, {prefix}.json"))
+    end(begun, shown(next_step(options, report, prefix)))
     return 0 if report.is_whole() else 1
+
+
+def next_step(options: VerifyOptions, report: Report, prefix: str) -> str:
+    """Return what to do when the data set is checked: mend it, look closer, or use it."""
+    if not report.is_whole():
+        return f"read {prefix}.md"
+    if options.quick:
+        return "the same without --quick, which decodes every image"
+    data = ["--real", options.real, "--fake", ",".join(options.fake)]
+    data = ["--dataroot", report.root] if options.dataroot else data
+    if options.fake or {"train", "val"} <= {row.set for row in report.rows}:
+        return as_typed("train.py", "--name", "NAME", *data)
+    return as_typed("eval.py", "--model_path", "WEIGHTS", *data)
 
 
 def _default_prefix(root: str) -> str:

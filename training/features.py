@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from data.dataset import EvalImages, Seen
 from data.images import UnreadableImage
@@ -28,6 +27,7 @@ from training.shards import (
 )
 from util import distributed
 from util.errors import UsageError, WorkError
+from util.progress import Progress
 
 
 class Features(NamedTuple):
@@ -100,7 +100,7 @@ def _computer(
     *,
     batch_size: int,
     num_workers: int,
-) -> Callable[[Indices, States, tqdm], Shard]:
+) -> Callable[[Indices, States, Progress], Shard]:
     """Return what computes a shard; its worker processes, if any, begin with the first one."""
     seen: dict[int, Seen] = {}
     read = eval_reader(
@@ -112,7 +112,7 @@ def _computer(
         on_read=seen.__setitem__,
     )
 
-    def compute(part: Indices, states: States, bar: tqdm) -> Shard:
+    def compute(part: Indices, states: States, bar: Progress) -> Shard:
         seen.clear()
         found = []
         for numbers, batch in read(part):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 import torch
-from tqdm import tqdm
 
 from data.loaders import TrainBatch
 from data.samples import Samples
@@ -17,8 +16,8 @@ from training.epoch import require_sound, save
 from training.logs import TensorBoard
 from training.state import TrainingState
 from training.watch import Watch
-from util import distributed
 from util.errors import Interrupted
+from util.progress import Progress, duration, no_progress
 
 
 class StepLog:
@@ -33,12 +32,15 @@ class StepLog:
         board: TensorBoard,
         samples: Samples,
         batch_size: int,
+        span: int,
         stop_signal: Callable[[], int],
     ) -> None:
+        """Begin at the step that `state` is at, of the `span` steps that the run may take."""
         self.options, self.state, self.folder, self.board = options, state, folder, board
-        self.batch_size = batch_size
+        self.batch_size, self.span = batch_size, span
         self.watch = Watch(samples, folder, stop_signal)
-        self.bar = tqdm(disable=True)
+        self.bar = no_progress()
+        self.begun_step, self.begun = state.progress.total_steps, time.perf_counter()
 
     def __enter__(self) -> StepLog:
         return self
@@ -54,18 +56,15 @@ class StepLog:
     def epoch(self, batches: Iterable[TrainBatch], last: int) -> Iterator[TrainBatch]:
         """Yield the batches of an epoch, up to its step `last`, behind a bar."""
         progress = self.state.progress
-        self.bar = tqdm(
-            batches,
-            desc=f"epoch {progress.epoch + 1}",
-            initial=progress.step,
-            total=last,
-            unit="step",
-            disable=not distributed.is_main(),
+        self.bar = Progress(
+            last, f"epoch {progress.epoch + 1}", unit="step", initial=progress.step, leave=True
         )
         self.last = last
         self.start = time.perf_counter() - progress.seconds
         self.logged_step, self.logged_at = progress.total_steps, time.perf_counter()
-        yield from self.bar
+        for batch in batches:
+            yield batch
+            self.bar.update()
         self.bar.close()
 
     def step(self, batch: TrainBatch, losses: list[torch.Tensor], part: torch.Tensor) -> None:
@@ -85,7 +84,7 @@ class StepLog:
             return
         batch_loss, signal = self.watch.look(progress)
         progress.seconds = time.perf_counter() - self.start
-        self.bar.set_postfix(loss=f"{progress.loss_sum / progress.step:.4f}", refresh=False)
+        self.bar.tell(f"loss {progress.loss_sum / progress.step:.4f}, {self._time_left()}")
         if logs:
             self._draw_curves(batch_loss)
         if saves or signal:
@@ -106,6 +105,13 @@ class StepLog:
                 " --continue_train goes on from there",
                 signal,
             )
+
+    def _time_left(self) -> str:
+        """Return, in words, how long the run still takes at the pace so far, with validation."""
+        steps = self.state.progress.total_steps
+        pace = (time.perf_counter() - self.begun) / (steps - self.begun_step)
+        at_most = "at most " if self.state.is_plateau() else ""  # it may end with any epoch
+        return f"run: {at_most}{duration((self.span - steps) * pace)} left"
 
     def _draw_curves(self, loss: float) -> None:
         step, now = self.state.progress.total_steps, time.perf_counter()

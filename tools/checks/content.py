@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from data.images import FORMATS, UnreadableImage, open_image, read_header
 from options.machine import MAX_PIXELS
 from tools.checks.inventory import Inventory
 from util.processes import parallel_map
+from util.progress import Progress
 
 CHUNK_IMAGES, CHUNK_BYTES = 64, 1 << 26  # a worker's task ends at either: images differ in size
 
@@ -92,7 +91,7 @@ def look_at_all(inventory: Inventory, processes: int, max_pixels: int = MAX_PIXE
     totals = [Seen(Counter(), Counter(), [], [], {}) for _ in inventory.groups]
     task = functools.partial(look, max_pixels=max_pixels)
     results = parallel_map(task, chunks, processes=processes, flag="--processes")
-    with tqdm(total=inventory.images(), desc="checking", unit="image", leave=False) as bar:
+    with Progress(inventory.images(), "checking", unit="image") as bar:
         for chunk, seen in zip(chunks, results, strict=True):
             total = totals[chunk.group]
             total.formats.update(seen.formats)

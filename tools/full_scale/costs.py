@@ -13,9 +13,10 @@ from options.train_options import TrainOptions
 from tools.download import is_complete
 from tools.full_scale.steps import Step
 from tools.released.counts import published_counts
-from tools.released.fetch import amount, free_space
+from tools.released.fetch import free_space
 from tools.released.hub import SPLITS, still_to_fetch
 from util.markdown import table
+from util.progress import amount, duration
 
 if TYPE_CHECKING:  # torch takes seconds
     from tools.full_scale.rates import Rates
@@ -133,11 +134,3 @@ def _cells(its: Cost) -> list[str]:
         f"{its.steps:,}" if its.steps else "",
         seconds,
     ]
-
-
-def duration(seconds: float) -> str:
-    """Format a time: "40 s", "33 minutes", "7.5 hours", "11.7 days"."""
-    for size, name in ((86400, "days"), (3600, "hours")):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {name}"
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"

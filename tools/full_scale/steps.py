@@ -43,6 +43,8 @@ def all_steps(options: ReproduceOptions) -> list[Step]:
             command = (*_launcher(options), "train.py", *train_arguments(options, model))
             steps.append(Step("train", f"train {model}", command))
         steps += [_sweep(options, model, protocol) for protocol in PROTOCOLS]
+    quiet = ("--quiet",) if options.quiet else ()
+    steps = [step._replace(command=(*step.command, *quiet)) for step in steps]
     return steps[1:] if options.no_download else steps
 
 

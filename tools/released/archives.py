@@ -11,17 +11,17 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import py7zr
 from py7zr.exceptions import ArchiveError
 from py7zr.io import Py7zIO, WriterFactory
-from tqdm import tqdm
 
 from tools.released.fetch import BLOCK, require_space
 from tools.released.members import Archive, Member, members_of, placed
 from tools.released.volumes import Joined
 from util.errors import UsageError, WorkError
+from util.progress import BYTE, Progress, progress
 
 CLUSTER = 4096  # bytes: what a small file takes on most file systems
 DAMAGED = (ArchiveError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
@@ -81,9 +81,10 @@ def _open(volumes: Sequence[str]) -> Iterator[Archive]:
 
 
 def _missing(members: list[Member], target: str) -> list[Member]:
+    if not os.path.isdir(target):
+        return members
     missing, different = [], []
-    fresh = not os.path.isdir(target)
-    for member in tqdm(members, desc="files already there", unit="file", disable=fresh):
+    for member in progress(members, "files already there", unit="file", leave=True):
         path = os.path.join(target, member.path)
         if not os.path.lexists(path):
             missing.append(member)
@@ -110,7 +111,7 @@ def _is_same(path: str, member: Member) -> bool:
 
 def _write(archive: Archive, missing: list[Member], *, target: str, total: int) -> None:
     done = total - sum(m.size for m in missing)
-    with tqdm(desc=target, initial=done, total=total, unit="B", unit_scale=True) as bar:
+    with Progress(total, target, unit=BYTE, initial=done, leave=True) as bar:
         if isinstance(archive, zipfile.ZipFile):
             for member in missing:
                 with _File(member, target, bar) as file, archive.open(member.name) as source:
@@ -126,7 +127,7 @@ def _write(archive: Archive, missing: list[Member], *, target: str, total: int) 
 class _File(Py7zIO):
     """A file that gets its name when all its bytes have come and are the archive's."""
 
-    def __init__(self, member: Member, target: str, bar: tqdm[Any]) -> None:
+    def __init__(self, member: Member, target: str, bar: Progress) -> None:
         self.member, self.bar = member, bar
         self.path = os.path.join(target, member.path)
         self.left, self.crc = member.size, 0
@@ -172,7 +173,7 @@ class _File(Py7zIO):
 class _Writer(WriterFactory):
     """Opens the file that py7zr is to write."""
 
-    def __init__(self, members: list[Member], target: str, bar: tqdm[Any]) -> None:
+    def __init__(self, members: list[Member], target: str, bar: Progress) -> None:
         self.members = {str(PurePath(m.name)): m for m in members}
         self.target, self.bar = target, bar
         self.folder = ""

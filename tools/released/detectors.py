@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from networks.detectors.load import check_released
 from networks.detectors.release import Release, release
 from networks.timm_models import ModuleMissing
-from tools.released.fetch import amount, fetch_checked
+from tools.released.fetch import fetch_checked
 from util.errors import UsageError
 from util.files import sha256
+from util.progress import amount
 
 
 def get_detectors(names: Sequence[str], folder: str, *, accepted: bool = False) -> None:

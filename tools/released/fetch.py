@@ -13,9 +13,8 @@ import urllib.request
 from collections.abc import Callable
 from typing import IO
 
-from tqdm import tqdm
-
 from util.errors import UsageError, WorkError
+from util.progress import BYTE, Progress, amount
 
 ATTEMPTS = 5  # in a row that bring nothing
 PAUSE = 2.0  # seconds before the second attempt, twice as long before each further one
@@ -97,7 +96,7 @@ def _fetch_rest(url: str, part: str, *, name: str, by_hand: str) -> None:
         end = start + int(length) if length else None
         with (
             _open(part, "ab" if start else "wb") as file,
-            tqdm(desc=name, initial=start, total=end, unit="B", unit_scale=True) as bar,
+            Progress(end, name, unit=BYTE, initial=start, leave=True) as bar,
         ):
             while block := response.read(BLOCK):
                 if file.tell() == 0 and block.lstrip()[:1] == b"<":
@@ -141,19 +140,12 @@ def sha256_shown(path: str) -> str:
     name = f"{os.path.basename(path)}: SHA-256"
     with (
         open(path, "rb") as file,
-        tqdm(desc=name, total=_size(path), unit="B", unit_scale=True) as bar,
+        Progress(_size(path), name, unit=BYTE, leave=True) as bar,
     ):
         while block := file.read(BLOCK):
             digest.update(block)
             bar.update(len(block))
     return digest.hexdigest()
-
-
-def amount(size: float) -> str:
-    """`size` bytes, to read: "4 kB", "831 MB", "20.1 GB"."""
-    if size >= 1e9:
-        return f"{size / 1e9:.1f} GB"
-    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def require_space(folder: str, needed: float, what: str) -> None:

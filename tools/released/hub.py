@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from tools.released.fetch import amount, fetch, set_aside, sha256_shown
+from tools.released.fetch import fetch, set_aside, sha256_shown
 from util.errors import WorkError
+from util.progress import amount
 
 REPOSITORY = "sywang/CNNDetection"
 
