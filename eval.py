@@ -6,6 +6,7 @@ from options.parse import parse
 if __name__ == "__main__":
     OPTIONS = parse(EvalOptions)  # before the imports below, which take seconds
 
+import dataclasses
 import functools
 import os
 from collections.abc import Sequence
@@ -230,6 +231,7 @@ def report(
         # where a release is laid out otherwise, a test set is no folder of its name
         dataroot="" if options.benchmark and not options.predictions else options.dataroot,
         explain=explain if options.gradcam else (),
+        options=dataclasses.asdict(options),
     )
     print(table)
     for each in evaluations:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.evaluation import Evaluation, Provenance
@@ -18,12 +18,21 @@ from util.files import write_json
 METRICS_FILE = "metrics.json"
 
 
-def write_metrics(folder: str, evaluations: Sequence[Evaluation], warnings: Sequence[str]) -> None:
-    """Write metrics.json; of several models one below the other."""
+def write_metrics(
+    folder: str,
+    evaluations: Sequence[Evaluation],
+    warnings: Sequence[str],
+    *,
+    options: Mapping[str, Any],
+) -> None:
+    """Write metrics.json; of several models one below the other. `options` are those of the command
+    that measured them, where they are known.
+    """
     metrics = _content(evaluations[0])
     if len(evaluations) > 1:
         metrics = {"models": {each.name: _content(each) for each in evaluations}}
     metrics["warnings"] = list(warnings)
+    metrics |= {"options": dict(options)} if options else {}
     write_json(os.path.join(folder, METRICS_FILE), metrics)
 
 

@@ -36,6 +36,7 @@ from options.machine import (
 )
 from options.names import BENCHMARKS, PUBLISHED
 from options.places import writable_folder
+from options.saved import SavedIn
 from options.source import NEEDED, PART, PlainFolders
 
 
@@ -281,6 +282,9 @@ class EvalOptions(
         "python eval.py --predictions results/a/predictions.csv results/b/predictions.csv",
     )
     page: ClassVar = "docs/evaluation.md"
+    saved: ClassVar = SavedIn(
+        "results/NAME/metrics.json", key="options", anew=("name", "overwrite", "quiet")
+    )
 
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""

@@ -10,10 +10,11 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from options.names import VERSION
+from options.saved import SavedIn, help_of, read_saved
 
 Options = TypeVar("Options")
 
@@ -22,8 +23,11 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     """Read the command line (`sys.argv` where `argv` is None) into a frozen `cls`.
 
     Wrong usage prints one line that names the flag, and exits with 2. The help ends with the
-    `examples` of `cls` and the `page` of the documents that explains it.
+    `examples` of `cls` and the `page` of the documents that explains it. Where `cls` says where its
+    options are kept (`saved`), --options FILE starts from such a file. A flag comes before the
+    file, and before a preset.
     """
+    kept: SavedIn | None = getattr(cls, "saved", None)
     parser = _Parser(
         description=inspect.getdoc(cls),
         epilog=_epilog(getattr(cls, "examples", ()), getattr(cls, "page", "")),
@@ -32,6 +36,8 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
         argument_default=argparse.SUPPRESS,  # the defaults are those of `cls`
     )
     parser.add_argument("--version", action="version", version=f"cnn-detection {VERSION}")
+    if kept:
+        parser.add_argument("--options", metavar="FILE", help=help_of(kept).replace("%", "%%"))
     for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
         declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
         titled = owner is not cls  # the docstring of `cls` itself stands at the top
@@ -40,25 +46,65 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
             _add(group, field, typing.get_type_hints(cls)[field.name])
     found, unknown = parser.parse_known_args(argv)
     if unknown:
-        parser.error(_unknown(unknown[0], [f"--{f.name}" for f in _fields(cls)]))
+        known = [f"--{f.name}" for f in _fields(cls)] + (["--options"] if kept else [])
+        parser.error(_unknown(unknown[0], known))
     # by the command line alone: the parser itself has no defaults; it makes lists of several values
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(found).items()}
-    options = cls(**given)
+    path: Any = given.pop("options", None) if kept else None
+    saved = _saved(parser, cls, path, given=given) if path is not None else {}
+    options = cls(**{**saved, **given})
     for field in _fields(cls):
         check, value = field.metadata["check"], getattr(options, field.name)
         if check and (wrong := check(value)):
-            parser.error(f"{_flag(field)} {wrong}, not {_shown(value)!r}")
-    options = cls(**{**_preset(parser, options), **given})
+            from_file = field.name in saved and field.name not in given
+            whose = f"--options {path}: {field.name}" if from_file else _flag(field)
+            parser.error(f"{whose} {wrong}, not {_shown(value)!r}")
+    options = cls(**{**_preset(parser, cls(**given)), **_still_valid(cls, saved, given), **given})
+    source = f" (what is not given comes from --options {path})" if saved else ""
     for field in _fields(cls):
         lacking = [need for need in field.metadata["needs"] if not need.holds(options)]
         if field.name in given and lacking:
             flag = _flag(field)
             parser.error(
-                f"{flag} has no effect {lacking[0].words}: change that, or leave {flag} out"
+                f"{flag} has no effect {lacking[0].words}: change that, or leave {flag} out{source}"
             )
     if wrong := getattr(options, "conflict", lambda: None)():
-        parser.error(wrong)
+        parser.error(f"{wrong}{source}")
     return options
+
+
+def _saved(parser: _Parser, cls: type, path: str, *, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file of --options sets, beside what is given."""
+    kept: SavedIn = cls.saved  # type: ignore[attr-defined]
+    try:
+        saved = read_saved(cls, kept, path)
+    except ValueError as error:
+        parser.error(f"--options {path}: {error}")
+    for field in _fields(cls):
+        if field.metadata["presets"] and field.name in given:
+            parser.error(
+                f"{_flag(field)} has no effect with --options, whose file holds every option; leave"
+                " one of them out"
+            )
+        if field.name in kept.needed and field.name not in given:
+            parser.error(f"{_flag(field)} is needed with --options: a run has one of its own")
+    return saved
+
+
+def _still_valid(cls: type, saved: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file sets, without what had an effect there and has none beside the flags."""
+    alone, valid = cls(**saved), dict(saved)
+    needs = {field.name: field.metadata["needs"] for field in _fields(cls)}
+    while True:  # what is left out may be what others need
+        options = cls(**{**valid, **given})
+        void = [
+            name
+            for name in valid
+            if any(need.holds(alone) and not need.holds(options) for need in needs[name])
+        ]
+        if not void:
+            return valid
+        valid = {name: value for name, value in valid.items() if name not in void}
 
 
 def _epilog(examples: Sequence[str], page: str) -> str:
@@ -108,6 +154,8 @@ def _add(group: argparse._ActionsContainer, field: dataclasses.Field[Any], hint:
     text = field.metadata["help"].replace("%", "%%")
     if hint is bool:
         group.add_argument(f"--{field.name}", action="store_true", help=text)
+        off, hidden = f"--{field.name}=false", argparse.SUPPRESS  # of what a file or a preset sets
+        group.add_argument(off, dest=field.name, action="store_false", help=hidden)
         return
     is_list = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if is_list else hint
@@ -157,6 +205,6 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):  # the examples stay
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
+        message = " ".join(message.removeprefix("argument ").splitlines())
         sys.stderr.write(f"{os.path.basename(sys.argv[0])}: error: {message}\n")
         raise SystemExit(2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -46,13 +47,15 @@ def write_report(
     num_mistakes: int = 12,
     dataroot: str = "",
     explain: Sequence[Callable[..., Heat]] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> str:
     """Write everything that is made of evaluations, side by side where they are several.
 
     The folder goes from its old state to the new one in one step. `num_mistakes` are shown of each
     label in each test set, with pictures from `dataroot` or where the scores say that they come
-    from, and with Grad-CAM by `explain`, one for each of the first evaluations. Returns what the
-    console shows: captions and the first tables.
+    from, and with Grad-CAM by `explain`, one for each of the first evaluations. `options` are those
+    of the command, which metrics.json keeps. Returns what the console shows: captions and the first
+    tables.
     """
     several = len(evaluations) > 1
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
@@ -66,7 +69,7 @@ def write_report(
                 write_csv(own("robustness.csv"), degraded)
             if each.measuring.calibration:
                 write_calibration(own("threshold.json"), each.measuring.calibration)
-        shown = write_tables(new, evaluations)
+        shown = write_tables(new, evaluations, options)
         mistakes = [
             mistake
             for each, its in itertools.zip_longest(evaluations, explain)
@@ -76,7 +79,9 @@ def write_report(
     return shown
 
 
-def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
+def write_tables(
+    folder: str, evaluations: Sequence[Evaluation], options: Mapping[str, Any] | None = None
+) -> str:
     """Write table.csv, table.md, table.tex, metrics.json (and comparison.csv for several models);
     return what the console shows: the captions and the first tables.
     """
@@ -102,7 +107,7 @@ def write_tables(folder: str, evaluations: Sequence[Evaluation]) -> str:
     parts = [*map(one_line, said), *noted, *shown]
     _write(os.path.join(folder, "table.md"), "\n\n".join(parts) + "\n")
     _write(os.path.join(folder, "table.tex"), latex(evaluations))
-    write_metrics(folder, evaluations, warned)
+    write_metrics(folder, evaluations, warned, options=options or {})
     first = tables[:2] if several else tables[:1]  # who leads, and by how much
     return "\n\n".join([*said, *map(markdown, first)])
 
