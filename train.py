@@ -7,10 +7,11 @@ if __name__ == "__main__":
     OPTIONS = parse(TrainOptions)  # before the imports below, which take seconds
 
 import dataclasses
+import functools
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,18 +24,17 @@ from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, epoch_order, steps_per_epoch
 from data.samples import Samples
 from data.sources import find_all_testsets
-from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Reading
-from evaluation.sweep import entry_of, evaluate
 from networks.architectures import architecture
 from networks.create import create_network, create_trained
-from networks.detector import as_detector, load_detector
+from networks.detector import as_detector
 from networks.device import autocast, choose_device
 from networks.fit import check_fit, smallest_part
 from networks.freeze import freeze, frozen_part
+from networks.gradcam import gradcam
 from networks.normalize import normalize
 from networks.weights import read_weights
 from training import run_folder, run_lock
+from training.comparison import score_before_and_after
 from training.epoch import finish_epoch, note_unreadable, print_end, validate
 from training.logs import write_history
 from training.probe import probe
@@ -67,7 +67,8 @@ def main(options: TrainOptions) -> None:
     begun = begin(options.quiet)
     options = with_input_size(options)
     device = choose_device(options.device, options.tf32)
-    testsets = find_all_testsets(options.testroots)  # first: what is wrong with them ends it now
+    # first: what is wrong with the test sets ends it now
+    testsets, left_out = find_all_testsets(options.testroots, options.testsets)
     distributed.start(device.type)
     folder = os.path.join(options.checkpoints_dir, options.name)
     if options.overwrite:
@@ -78,7 +79,7 @@ def main(options: TrainOptions) -> None:
     try:
         train(options, device, folder=folder, init=init)
         if testsets and not options.dry_run:
-            compare(options, folder, init=init, testsets=testsets)
+            compare(options, folder, init=init, testsets=testsets, left_out=left_out)
     finally:
         run_lock.release(folder)
     if not options.dry_run:
@@ -95,46 +96,26 @@ def next_command(options: TrainOptions, folder: str) -> str:
 
 
 def compare(
-    options: TrainOptions, folder: str, *, init: str, testsets: Mapping[str, Samples]
+    options: TrainOptions,
+    folder: str,
+    *,
+    init: str,
+    testsets: Mapping[str, Samples],
+    left_out: Sequence[str],
 ) -> None:
-    """Score `testsets` with the best weights and with those that training began from, which have
-    the hash `init`, and write what changed.
+    """Score `testsets` with the weights that training began from, which have the hash `init`, and
+    with the best ones, and write what changed.
     """
     from report.before_after import write_before_after  # noqa: PLC0415 (matplotlib takes a second)
 
-    if sha256(options.init) != init:
-        raise errors.WorkError(
-            f"--init {options.init}: has changed since training began, so there is nothing to"
-            " compare with; put the old file back, and give the same command with --continue_train"
-        )
-    protocol = ScoringProtocol(
-        crop_size=options.cropSize, precision=options.precision, max_pixels=options.max_pixels
-    )
-    after, before = (
-        entry_of(
-            name,
-            load_detector(
-                path,
-                arch=network_name(options),
-                device=options.device,
-                precision=options.precision,
-                tf32=options.tf32,
-            ),
-            protocol,
-            dataroot=options.testroots[0],
-            testsets=testsets,
-            kept_in=options.checkpoints_dir,  # for all runs that start from the same weights
-        )
-        for name, path in (
-            ("after", os.path.join(folder, run_folder.BEST)),
-            ("before", options.init),
-        )
-    )
-    reading = Reading(options.batch_size, num_workers=options.num_threads)
-    evaluate([after, before], reading, testsets=testsets)
+    both = score_before_and_after(options, folder, init=init, testsets=testsets, left_out=left_out)
     if distributed.is_main():
         write_before_after(
-            os.path.join(folder, "before_after"), after.evaluation, before.evaluation
+            os.path.join(folder, "before_after"),
+            *(entry.evaluation for entry in both),
+            explain=[
+                functools.partial(gradcam, entry.detector) for entry in both if options.gradcam
+            ],
         )
 
 

@@ -120,17 +120,26 @@ def find_testsets(
     return found
 
 
-def find_all_testsets(roots: Sequence[str]) -> dict[str, Samples]:
-    """Return the test sets of several folders, old and new; raise UsageError where two have one
-    name.
+def find_all_testsets(
+    roots: Sequence[str], wanted: Sequence[str]
+) -> tuple[dict[str, Samples], list[str]]:
+    """Return the test sets of several folders, old and new, or those `wanted`, and the names of the
+    others. Raises UsageError where two have one name, and where one that is wanted is not there.
     """
     found: dict[str, Samples] = {}
+    there: list[str] = []
     for root in roots:
-        own = find_testsets(root)
+        every = find_testsets(root)
+        there += every
+        own = {name: its for name, its in every.items() if name in wanted or not wanted}
         if twice := sorted(set(own) & set(found)):
             raise UsageError(f"--testroots: two test sets are called {twice[0]}, one in {root}")
         found |= own
-    return found
+    if lost := sorted(set(wanted) - set(there)):
+        raise UsageError(
+            f"--testsets: no {', '.join(lost)} in {', '.join(roots)}; they hold {', '.join(there)}"
+        )
+    return found, sorted(set(there) - set(found))
 
 
 def testsets_left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:

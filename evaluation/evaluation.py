@@ -149,6 +149,7 @@ class Evaluation:
     provenance: Provenance
     measuring: Measuring
     benchmark: Benchmark = PAPER
+    is_baseline: bool = False  # the others are compared with it: theirs minus its
     scores: dict[str, Scores] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     degraded: list[Degraded] = field(default_factory=list)

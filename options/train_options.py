@@ -158,6 +158,14 @@ class NetworkOptions:
         " with the best ones; a table shows what was gained and what forgotten",
         needs=[not_with("init", "imagenet", "pretrained", "scratch")],
     )
+    testsets: tuple[str, ...] = option(
+        (), "test sets of --testroots to score [all]", needs=[only_with("testroots")]
+    )
+    gradcam: bool = option(
+        False,
+        "show in their report where in the mistaken images both networks saw their evidence",
+        needs=[only_with("testroots")],
+    )
     compile: bool = option(
         False,
         "compile the network first (torch.compile); resuming is then exact to rounding only",
@@ -248,6 +256,9 @@ def may_change(options: TrainOptions) -> set[str]:
         "allow_changes",
         "max_bad_fraction",
         "testroots",
+        "testsets",
+        "gradcam",
+        "quiet",
     }  # what a preset sets is compared itself
     names |= {"num_threads", "max_pixels", "loss_freq", "save_latest_freq", "save_epoch_freq"}
     names.add("profile")

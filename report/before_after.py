@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from evaluation.evaluation import Evaluation, compare
 from evaluation.measure import MEAN, Difference
@@ -12,10 +13,19 @@ from report.write import write_report
 from util.console import say, warn
 
 
-def write_before_after(folder: str, after: Evaluation, before: Evaluation) -> None:
-    """Write the report of the two side by side into `folder`, and say what changed."""
-    say(write_report(folder, [after, before]))
-    for text in warnings([after, before]):
+def write_before_after(
+    folder: str,
+    before: Evaluation,
+    after: Evaluation,
+    *,
+    explain: Sequence[Callable[..., Any]] = (),
+) -> None:
+    """Write the report of the two side by side into `folder`, with Grad-CAM by `explain` where it
+    is given for both, and say what changed. `before` is a baseline: differences are after minus
+    before.
+    """
+    say(write_report(folder, [before, after], explain=explain))
+    for text in warnings([before, after]):
         warn(text)
     say(f"\n{changes(compare(after, before))}")
     say(f"before and after: {folder}{os.sep} (report.html shows them side by side)")
@@ -36,4 +46,7 @@ def changes(differences: Sequence[Difference]) -> str:
         moved.sort(key=lambda line: abs(line.difference.value), reverse=True)
         shown = [f"{line.testset} {100 * line.difference.value:+.1f}" for line in moved]
         parts.append(f"{verb}: {', '.join(shown) or 'nothing'}")
-    return f"significant changes of AP (95 % paired bootstrap), in points; {'; '.join(parts)}"
+    return (
+        "significant changes of AP (95 % paired bootstrap), after minus before, in points;"
+        f" {'; '.join(parts)}"
+    )

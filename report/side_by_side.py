@@ -22,14 +22,16 @@ def by_testset(evaluations: Sequence[Evaluation]) -> tuple[list[str], list[dict[
 
 
 def comparison_table(
-    evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
+    evaluations: Sequence[Evaluation], comparisons: dict[tuple[str, str], list[Difference]]
 ) -> Table:
-    """Return AP of several models side by side, and the first's lead over each other."""
+    """Return AP of several models side by side, and the differences of those compared, whose keys
+    say what minus what.
+    """
     headings = ["test set"]
     for each in evaluations:
         headings += [f"{each.name} AP", SPREAD]
-    for name in comparisons:
-        headings += [f"{evaluations[0].name} minus {name}", SPREAD]
+    for name, minus in comparisons:
+        headings += [f"{name} minus {minus}", SPREAD]
     names, lines_of = by_testset(evaluations)
     leads_of = [{its.testset: its.difference for its in own} for own in comparisons.values()]
     cells = []

@@ -95,8 +95,8 @@ def write_tables(
     comparisons = _comparisons(evaluations)
     if several:
         lines = [
-            {"first": evaluations[0].name, "second": name} | difference_row(line)
-            for name, differences in comparisons.items()
+            {"first": name, "second": minus} | difference_row(line)
+            for (name, minus), differences in comparisons.items()
             for line in differences
         ]
         write_csv(os.path.join(folder, "comparison.csv"), lines)
@@ -165,13 +165,17 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _comparisons(evaluations: Sequence[Evaluation]) -> dict[str, list[Difference]]:
-    """Return the first model against each other."""
-    return {each.name: compare(evaluations[0], each) for each in evaluations[1:]}
+def _comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], list[Difference]]:
+    """Return the first model minus each other or, where it is a baseline, each other minus it; the
+    keys say what minus what.
+    """
+    first = evaluations[0]
+    pairs = [(each, first) if first.is_baseline else (first, each) for each in evaluations[1:]]
+    return {(one.name, minus.name): compare(one, minus) for one, minus in pairs}
 
 
 def _tables(
-    evaluations: Sequence[Evaluation], comparisons: dict[str, list[Difference]]
+    evaluations: Sequence[Evaluation], comparisons: dict[tuple[str, str], list[Difference]]
 ) -> list[Table]:
     if len(evaluations) == 1:
         return [*model_tables(evaluations[0], ""), *published_tables(evaluations[0])]

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import pathlib
 
 import numpy as np
 import pytest
 import torch
-import torchvision
-from PIL import Image
 from torch import nn
 from torchvision.ops import StochasticDepth
 
 from data.dataset import TrainItem
 from data.order import find_pairs
 from data.samples import find_samples, subsample
-from evaluation.measure import Difference, Estimate
-from evaluation.predictions import read_predictions
 from networks.architectures import ARCHITECTURES, architecture
 from networks.create import build, create_network
 from networks.freeze import freeze, frozen_part
-from networks.normalize import normalize
 from options.parse import parse
 from options.train_options import TrainOptions
-from report.before_after import changes
 from tests.conftest import TOY_OPTIONS, write_image
-from tests.tolerances import assert_as_exact, exact_logits
 from tests.toy_runs import RESNET, load, run_training
 from training.setup import build_datasets, parameter_groups, with_input_size
 from util.errors import UsageError
@@ -182,59 +174,3 @@ def test_old_images_are_replayed_in_every_batch(
     said = capsys.readouterr().out
     assert "train: 3 real and 3 fake images, 2 in a batch, with 6 replayed of 12 real and" in said
     assert load(tmp_path / "fine")["total_steps"] == 3
-
-
-def test_what_was_gained_and_forgotten_is_told(
-    toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("progan", "new"):
-        for number in range(6):
-            for label in ("0_real", "1_fake"):
-                path = tmp_path / name / "test" / name / label / f"{number}.png"
-                write_image(path, number + 10 * len(label), (40, 40))
-    init = run_training(toy, tmp_path, *RESNET, "--max_steps", 1) / "model_epoch_best.pth"
-    roots = f"{tmp_path / 'new/test'},{tmp_path / 'progan/test'}"
-    fine = (*RESNET, "--name", "fine", "--init", init, "--niter", 2, "--lr", 1e-2)
-    flags = (*fine, "--testroots", roots)
-    with pytest.raises(UsageError, match="nowhere: no such folder"):  # before it trains
-        run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'nowhere'}")
-    with pytest.raises(UsageError, match="--testroots: two test sets are called new"):
-        run_training(toy, tmp_path, *flags[:-1], f"{roots},{tmp_path / 'new/test'}")
-    assert not (tmp_path / "fine").exists()
-    folder = run_training(toy, tmp_path, *flags)
-    rows = list(csv.DictReader((folder / "before_after/comparison.csv").open()))
-    assert [row["testset"] for row in rows] == ["progan", "new", "mean"]
-    for name, weights in (("after", folder / "model_epoch_best.pth"), ("before", init)):
-        mine = read_predictions(str(folder / f"before_after/{name}.csv"))
-        for testset, scores in mine.items():
-            network = torchvision.models.resnet18(num_classes=1).eval()
-            network.load_state_dict(torch.load(weights, weights_only=True)["model"])
-            pixels = [
-                np.asarray(Image.open(tmp_path / testset / "test" / testset / path))[4:36, 4:36]
-                for path in scores.paths
-            ]
-            images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-            with torch.no_grad():
-                plain = network(normalize(images))
-            assert_as_exact(scores.logits, plain, exact_logits(network, normalize(images)))
-    said = capsys.readouterr().out
-    assert "after minus before" in said
-    assert "significant changes of AP (95 % paired bootstrap), in points; gained: " in said
-    assert (folder / "before_after/figures/performance.png").stat().st_size > 1000
-    before = (folder / "model_epoch_best.pth").read_bytes()
-    run_training(toy, tmp_path, *flags, "--continue_train")
-    said = capsys.readouterr().out
-    assert "this run is finished" in said
-    assert "after minus before" in said  # the table again, from the scores that were kept
-    assert (folder / "model_epoch_best.pth").read_bytes() == before
-
-
-def test_changes_are_those_whose_interval_excludes_zero() -> None:
-    lines = [
-        Difference(name, 0.5 + d, 0.5, Estimate(d, d - 0.1, d + 0.1))
-        for name, d in (("a", 0.2), ("b", 0.05), ("c", -0.3), ("d", 0.4), ("mean", 0.5))
-    ]
-    assert changes(lines).endswith("gained: d +40.0, a +20.0; lost: c -30.0")
-    assert changes(lines[1:2]).endswith("gained: nothing; lost: nothing")
-    without = lines[0]._replace(difference=Estimate(0.2))  # too few images for an interval
-    assert changes([without]).endswith("gained: nothing; lost: nothing")
