@@ -33,7 +33,7 @@ from networks.freeze import freeze, frozen_part
 from networks.gradcam import gradcam
 from networks.normalize import normalize
 from networks.weights import read_weights
-from training import run_folder, run_lock
+from training import run_folder
 from training.comparison import score_before_and_after
 from training.epoch import finish_epoch, note_unreadable, print_end, validate
 from training.logs import write_history
@@ -55,7 +55,7 @@ from training.setup import (
 )
 from training.step_log import StepLog
 from training.step_profile import StepProfile
-from util import distributed, errors
+from util import distributed, errors, run_lock
 from util.console import as_typed, say
 from util.files import sha256
 from util.interrupt import stop_signals

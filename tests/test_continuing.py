@@ -15,8 +15,8 @@ import torch
 
 import train
 from tests.toy_runs import assert_same_run, load, run_training
-from training import run_folder, run_lock
-from util import errors
+from training import run_folder
+from util import errors, run_lock
 
 ON = ("--niter", 2, "--continue_train")
 

@@ -25,6 +25,7 @@ from options.minibench_options import (
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.reproduce_options import ReproduceOptions
+from options.runs_options import RunsOptions
 from options.spectra_options import SpectraOptions
 from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
 from options.train_options import TrainOptions
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Any] = {
     "tools/manifest.py": ManifestOptions,
     "tools/check_detector.py": CheckOptions,
     "tools/reproduce.py": ReproduceOptions,
+    "tools/runs.py": RunsOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,

@@ -3,7 +3,9 @@
 import ast
 import pathlib
 
-COMMANDS = ("download", "verify", "audit", "manifest", "spectra", "check_detector", "reproduce")
+COMMANDS = (
+    *("download", "verify", "audit", "manifest", "spectra", "check_detector", "runs", "reproduce"),
+)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from training import run_lock
+from util import run_lock
 from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import UsageError
@@ -38,7 +38,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless",
 
 
 def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
-    """Create the folder and lock it (`training.run_lock`); with `overwrite`, remove the run in it.
+    """Create the folder and lock it (`util.run_lock`); with `overwrite`, remove the run in it.
 
     That removes what a run writes (OWN_FILES) and nothing else. Raises UsageError where the
     folder holds a run that is neither to be continued nor replaced.

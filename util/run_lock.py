@@ -32,6 +32,16 @@ def acquire(folder: str) -> None:
             os.remove(temporary)
 
 
+def at_work(folder: str) -> str:
+    """Return, in words, which process is at work on the run, or may be; "" where none is."""
+    other = _read(os.path.join(folder, NAME))
+    if other is None:
+        return ""
+    if other.get("host") != platform.node():
+        return f"perhaps a process on {other.get('host', 'an unknown machine')}"
+    return f"process {other.get('process')}" if _lives(other) else ""
+
+
 def release(folder: str) -> None:
     """Remove the lock file if this process holds it; else do nothing."""
     path = os.path.join(folder, NAME)
@@ -61,8 +71,7 @@ def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
         return  # released in the meantime
     if other.get("host") == mine["host"]:
         pid = other.get("process")
-        alive = isinstance(pid, int) and pid != os.getpid() and _started(pid)
-        if alive and alive == other.get("started"):
+        if pid != os.getpid() and _lives(other):
             raise UsageError(f"{path}: process {pid} is at work on this run; wait for it to end")
         warn(f"{path}: process {pid}, which was at work on this run, is dead; taking over")
     elif mine["job"] and other.get("job") == mine["job"]:  # requeued by SLURM: runs once
@@ -74,6 +83,13 @@ def _refuse_or_remove(path: str, mine: dict[str, Any]) -> None:
         )
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
+
+
+def _lives(owner: dict[str, Any]) -> bool:
+    """Return whether the process that `_owner` identified on this machine is still there."""
+    pid = owner.get("process")
+    started = isinstance(pid, int) and _started(pid)
+    return bool(started) and started == owner.get("started")
 
 
 def _owner() -> dict[str, Any]:
