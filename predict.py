@@ -7,7 +7,6 @@ if __name__ == "__main__":
     OPTIONS = parse(PredictOptions)  # before the imports below, which take seconds
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable
 
@@ -16,22 +15,19 @@ import numpy as np
 from data.images import UnreadableImage
 from data.samples import find_images
 from data.unreadable import report_unreadable
+from evaluation.own_images import own_protocol, own_threshold
 from evaluation.predict import progress_bar
 from evaluation.predictions import probability
-from evaluation.protocol import ScoringProtocol
 from evaluation.scoring import Reading, image_scorer
-from evaluation.setup import protocol_of
-from evaluation.thresholds import Calibration, read_calibration
-from networks.detector import Detector, load_detector
+from networks.detector import load_detector
 from options.detector_source import detector_sources
+from report.images_page import ImagesPage, write_images_page
+from report.look import explainer, take_pictures
 from util import errors
-from util.console import warn
 from util.files import csv_writer
 from util.progress import begin, end
 
 SLICE = 1024  # images scored before they are printed: what an interruption costs at most
-
-PREPARED = {"crops": 1, "resize": None, "reencode": ""}  # of a protocol, where it says nothing
 
 Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
@@ -53,20 +49,14 @@ def main(options: PredictOptions) -> int:
         tf32=options.tf32,
         compile=options.compile,
     )
-    trained_on = detector.input.size
-    protocol = protocol_of(
+    protocol = own_protocol(
         detector,
         crop_size=options.cropSize,
         whole=options.no_crop,
         max_pixels=options.max_pixels,
-        usual_crop=False,
     )
-    crop_size = protocol.crop_size
-    as_usual = trained_on in (None, crop_size) or (detector.input.whole and not crop_size)
-    if not as_usual:
-        scored = f"centre crops of {crop_size}" if crop_size else "whole images"
-        warn(f"these weights were trained on crops of {trained_on}; {scored} are scored")
-    verdict = verdict_of(options.threshold, detector, protocol) if options.threshold else None
+    calibration = own_threshold(options.threshold, detector, protocol)
+    verdict = calibration.verdict if options.threshold else None
 
     # score slice by slice, and print
     columns = ["path", "probability", "logit"]
@@ -75,6 +65,7 @@ def main(options: PredictOptions) -> int:
     write = row_writer(options.format, columns)
     unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
+    logits = np.full(count, np.nan, np.float32)  # of the images that have one
     score = image_scorer(
         [detector],
         protocol,
@@ -95,6 +86,32 @@ def main(options: PredictOptions) -> int:
                     write({"path": path, "error": errors.one_line(unreadable[path].reason)})
             sys.stdout.flush()
             predicted.require_finite(samples.path, options.precision)
+            logits[part] = np.where(finite[part], predicted.logits[part], np.nan)
+
+    # the page, with pictures of a few, whose files are read again
+    if options.html:
+        pictures = take_pictures(
+            samples,
+            logits,
+            protocol,
+            thumbnails=options.thumbnails,
+            details=options.details,
+            explain=explainer(detector, calibration.threshold),
+            threads=options.num_threads,
+        )
+        page = ImagesPage(
+            [samples.path(index) for index in range(count)],
+            logits,
+            [(error.path, error.reason) for error in unreadable.values()],
+            pictures,
+        )
+        write_images_page(
+            options.html,
+            page,
+            detector=detector,
+            protocol=protocol,
+            calibration=calibration,
+        )
     code = report_unreadable(list(map(str, unreadable.values())), options.skip_unreadable)
     end(begun, "" if verdict else "--threshold 0.5 adds verdicts", sys.stderr)
     return code
@@ -119,37 +136,6 @@ def row_writer(form: str, columns: Iterable[str]) -> Callable[[dict[str, object]
     return lambda row: table.writerow(
         f"{value:.9g}" if isinstance(value := row.get(name), float) else value for name in columns
     )
-
-
-def verdict_of(threshold: str, detector: Detector, protocol: ScoringProtocol) -> Verdict:
-    """Return what answers by --threshold: a probability, or the file of a learned threshold."""
-    try:
-        chance = float(threshold)
-    except ValueError:
-        return fitting_calibration(threshold, detector, protocol).verdict
-    least = math.log(chance / (1 - chance))
-    return lambda logit: "fake" if logit > least else "real"
-
-
-def fitting_calibration(file: str, detector: Detector, protocol: ScoringProtocol) -> Calibration:
-    """Return the threshold in the file of --threshold; raise UsageError where it was learned for
-    other weights, and warn where it was learned on another crop, or on images prepared otherwise.
-    """
-    calibration = read_calibration(file)
-    theirs = calibration.weights_sha256
-    if theirs and theirs != detector.sha256:
-        raise errors.UsageError(
-            f"--threshold {file}: learned for other weights (SHA-256 {theirs[:12]}) than"
-            f" {detector.weights}; make one with eval.py --calibrate_on"
-        )
-    if theirs and calibration.crop_size != protocol.crop_size:
-        size = calibration.crop_size
-        fit = f"centre crops: give --cropSize {size}" if size else "whole images: give --no_crop"
-        warn(f"the threshold was learned on {fit}")
-    here = protocol.to_json()
-    if any(getattr(calibration, key) != here.get(key, unset) for key, unset in PREPARED.items()):
-        warn("the threshold was learned with --crops, --resize or --reencode; none is applied here")
-    return calibration
 
 
 if __name__ == "__main__":

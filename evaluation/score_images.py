@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from data.dataset import apply
 from data.images import Pixels, open_image, pixels_of
@@ -23,6 +22,7 @@ from networks.detector import Detector, Images, Numbers, OneImage
 from networks.gradcam import gradcam, require_maps
 from networks.overlay import Explanation, overlaid
 from util.errors import UsageError
+from util.progress import Progress
 
 WANTED = "give a path, a PIL image, an (H, W, 3) uint8 array or a (3, H, W) uint8 tensor"
 
@@ -133,7 +133,7 @@ def _windows(detector: Detector, images: Iterable[_Prepared]) -> Iterator[list[_
 
 
 def _logits(detector: Detector, part: Sequence[_Prepared]) -> list[float]:
-    with tqdm(disable=True) as bar:
+    with Progress(None, "", unit="image", silent=True) as bar:
         (predicted,) = predict([detector], _batches(part), num_images=len(part), bar=bar)
     predicted.require_finite([its.name for its in part].__getitem__, detector.precision)
     logits: list[float] = predicted.logits.tolist()

@@ -55,6 +55,17 @@ def detector_sources(model_paths: Sequence[str], detectors: Sequence[str]) -> li
     return found
 
 
+def not_one_detector(model_path: str, detector: str) -> str | None:
+    """Return what is wrong with the two options of a command that takes one detector, or None."""
+    try:
+        sources = detector_sources([model_path], [detector])
+    except ValueError as error:
+        return str(error)
+    if len(sources) > 1:
+        return "--model_path and --detector with a file exclude each other"
+    return None if sources else "--model_path is needed (or --detector)"
+
+
 def detector_names(sources: Sequence[DetectorSource]) -> list[str]:
     """Return a name for each detector, made different where equal: NAME-<stem of the file> of a
     published one, `default_name` of others.

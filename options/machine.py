@@ -14,6 +14,10 @@ SEED = between(0, 2**32 - 1)  # what every generator of random numbers takes
 SIDE = between(1, 10_000)  # of a crop, in pixels: a larger one no memory holds
 MAX_PROCESSES = 1024
 DEVICES = "auto (a GPU if there is one), cpu, cuda, cuda:N or mps"
+ARCH_HELP = (
+    f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}, timm:NAME;"
+    " with another stem NAME-stride1, NAME-npr, NAME-hh, NAME-stride1-npr, NAME-stride1-hh"
+)
 MAX_PIXELS = 178_956_970  # of an image: where PIL would stop, too; 512 MB decoded
 
 
@@ -91,12 +95,7 @@ class SkipOptions:
 class NetworkOptions:
     """Network."""
 
-    arch: str = option(
-        "",
-        f"backbone [that of the checkpoint, else resnet50]: {', '.join(ARCHITECTURES)}, timm:NAME;"
-        " with another stem NAME-stride1, NAME-npr, NAME-hh, NAME-stride1-npr, NAME-stride1-hh",
-        needs=[SCORING],
-    )
+    arch: str = option("", ARCH_HELP, needs=[SCORING])
     compile: bool = option(
         False,
         "compile the network first (torch.compile): faster after the first minute",

@@ -2,65 +2,65 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.declare import if_given, not_with, one_of, option
-from options.detector_source import (
-    DETECTOR_HELP,
-    MODEL_PATH_HELP,
-    detector_name,
-    detector_sources,
-)
+from options.declare import between, if_given, one_of, only_with, option
+from options.detector_source import not_one_detector
 from options.machine import (
-    SIDE,
     ConsoleOptions,
     ImageOptions,
     MachineOptions,
     NetworkOptions,
     SkipOptions,
 )
+from options.one_detector import OneDetectorOptions
+from options.places import writable_file
 
 
-def _threshold(value: str) -> str | None:
-    try:
-        fits = 0 < float(value) < 1
-    except ValueError:  # a file's name
-        fits = True
-    wrong = "must be a probability between 0 and 1 (not these themselves), or a file"
-    return None if fits else f"{wrong} (named so: ./{value})"
+def _page(value: str) -> str | None:
+    return writable_file(value) if value.endswith((".html", ".htm")) else "must end in .html"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """What to score."""
 
-    model_path: str = option("", MODEL_PATH_HELP, metavar="FILE")
-    detector: str = option("", DETECTOR_HELP, if_given(detector_name), metavar="NAME[:FILE]")
     paths: tuple[str, ...] = option((), "image files and folders of images", positional=True)
     recursive: bool = option(False, "look in subfolders, too")
-    no_crop: bool = option(False, "score whole images, whatever crop the weights were trained on")
-    cropSize: int | None = option(
-        None,
-        "side of the centre crop [that of the checkpoint; the published weights have none: whole"
-        " images]",
-        SIDE,
-        needs=[not_with("no_crop")],
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Output."""
 
-    threshold: str = option(
-        "",
-        "add a verdict: a probability between 0 and 1 (real, fake), or a threshold.json of eval.py"
-        " --calibrate_on (real, fake, unsure)",
-        _threshold,
-        metavar="P|FILE",
-    )
     format: str = option("csv", "csv, or jsonl: a JSON object per line", one_of("csv", "jsonl"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """Page."""
+
+    html: str = option(
+        "",
+        "write a page, too, in which to look the images through: one file",
+        if_given(_page),
+        metavar="FILE",
+    )
+    overwrite: bool = option(False, "replace a page that is there", needs=[only_with("html")])
+    thumbnails: int = option(
+        1000,
+        "most images with a picture: those with the highest logits; about 9 kB each",
+        between(0, 100_000),
+        needs=[only_with("html")],
+    )
+    details: int = option(
+        100,
+        "most of these with a larger picture, spectrum and Grad-CAM; about 200 kB each",
+        between(0, 10_000),
+        needs=[only_with("html")],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,10 @@ class PredictOptions(
     MachineOptions,
     SkipOptions,
     ImageOptions,
+    PageOptions,
     OutputOptions,
     NetworkOptions,
+    OneDetectorOptions,
     InputOptions,
 ):
     """Print, for each image, the probability that it is generated, and its logit."""
@@ -78,18 +80,14 @@ class PredictOptions(
     examples: ClassVar = (
         "python predict.py --model_path checkpoints/blur_jpg_prob0.5.pth photos",
         "python predict.py --model_path checkpoints/mine/model_epoch_best.pth --threshold 0.5 "
-        "a.png b.jpg",
+        "--html photos.html photos",
     )
-    page: ClassVar = "docs/evaluation.md"
+    page: ClassVar = "docs/predict.md"
 
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
+        if self.html and os.path.lexists(self.html) and not self.overwrite:
+            return f"--html {self.html}: is there already; name another, or give --overwrite"
         if not self.paths:
             return "PATHS are needed: image files, and folders of them"
-        try:
-            sources = detector_sources([self.model_path], [self.detector])
-        except ValueError as error:
-            return str(error)
-        if len(sources) > 1:
-            return "--model_path and --detector with a file exclude each other"
-        return None if sources else "--model_path is needed (or --detector)"
+        return not_one_detector(self.model_path, self.detector)

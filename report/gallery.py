@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
 
 from data.augment import Transform
 from data.images import Pixels, UnreadableImage, open_image
 from data.samples import label_folders, subfolders
 from evaluation.predictions import Scores
-from networks.overlay import Heat, overlaid
 from report.page import Mistake
+from report.pictures import Explain, applied, encoded, heat_over, shrunk
 from util.progress import progress
-
-Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
-
-THUMBNAIL = 160  # pixels of the long side, at most
-ORIGINAL = 64  # up to this long side a PNG is small, and artefacts of JPEG would be seen
-EXPLAINED = 1024  # pixels of each side, at most
 
 
 def find_mistakes(scores: Scores, threshold: float, most: int) -> list[int]:
@@ -57,10 +47,7 @@ def gallery(
     (PNG to 64 pixels, else JPEG). `roots` are the folders of the test sets, by name, that paths are
     relative to; a mistake has no picture where its set has none or the file cannot be read.
 
-    With `explain` the picture is given a second time, in grey, with the map laid over it. What is
-    explained is the middle of the image, at most 1024x1024 pixels, as more would need gigabytes;
-    beyond it the second picture is darkened. So for a larger image the map is that of the verdict
-    on its middle, which may differ from the verdict on the whole.
+    With `explain` the picture is given a second time, with the map laid over it (`heat_over`).
     """
     chosen = [
         (testset, scores, index)
@@ -93,32 +80,11 @@ def _seen(folder: str, path: str, transforms: Sequence[Transform]) -> Pixels | N
         image = open_image(os.path.join(folder, path))
     except UnreadableImage:
         return None
-    for transform in transforms:
-        image = transform(image, np.random.default_rng(0))  # none of them draws
-    return image
+    return applied(transforms, image)
 
 
 def _pictures(seen: Pixels, explain: Explain | None) -> tuple[bytes, bytes | None]:
     """Return the picture, and the same with the map over it, encoded."""
-    thumbnail = Image.fromarray(seen)
-    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    if explain is None:
-        return _encoded(thumbnail), None
-    height, width = seen.shape[:2]
-    top, left = (max(side - EXPLAINED, 0) // 2 for side in (height, width))
-    middle = seen[top : top + EXPLAINED, left : left + EXPLAINED].transpose(2, 0, 1)
-    heat = explain(torch.from_numpy(np.ascontiguousarray(middle)))
-    scale_x, scale_y = thumbnail.width / width, thumbnail.height / height
-    x, y = int(left * scale_x), int(top * scale_y)
-    right = max(round((left + middle.shape[2]) * scale_x), x + 1)
-    bottom = max(round((top + middle.shape[1]) * scale_y), y + 1)
-    return _encoded(thumbnail), _encoded(overlaid(thumbnail, heat, (x, y, right, bottom)))
-
-
-def _encoded(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    if max(image.size) <= ORIGINAL:
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    thumbnail = shrunk(seen)
+    heatmap = encoded(heat_over(thumbnail, seen, explain)) if explain else None
+    return encoded(thumbnail), heatmap

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import itertools
-import json
 import math
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from evaluation.predictions import Scores, probability
+from evaluation.predictions import Scores
 from report.page import Mistake, Page
+from report.web import readable, rendered, script_safe
 from util.files import atomic_write
 
-TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 DIGITS = 4  # of a logit in the page
 FAR = 1e9  # stands for an infinite threshold, which JSON cannot say
 GROUPS = ((0, "Real, called fake"), (1, "Fake, called real"))
@@ -32,22 +26,14 @@ def write_html(path: str, page: Page) -> None:
 
     Raises OSError where the file cannot be written.
     """
-    loader = FileSystemLoader(TEMPLATES)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.lstrip_blocks = True
-    environment.filters |= {"picture": _data_uri, "probability": probability}
-    script = environment.get_template("report.js").render()
-    text = environment.get_template("report.html").render(
+    content = rendered(
+        "report",
         page=page,
         gallery=_gallery(page.mistakes),
-        data=_script_safe(_data(page)),
-        # Only this one script may run, whatever a file name smuggles in.
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=script_safe(_data(page)),
     )
     with atomic_write(path, "wb") as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(content)
 
 
 def _data(page: Page) -> dict[str, Any]:
@@ -58,11 +44,11 @@ def _data(page: Page) -> dict[str, Any]:
     exact = [t for t in (page.threshold, *thresholds.values()) if math.isfinite(t)]
     names = list(dict.fromkeys(name for scored in page.models.values() for name in scored))
     return {
-        "models": [_readable(model) for model in page.models],
+        "models": [readable(model) for model in page.models],
         "threshold": min(max(page.threshold, -FAR), FAR),
-        "thresholds": [[_readable(n), t] for n, t in thresholds.items() if math.isfinite(t)],
+        "thresholds": [[readable(n), t] for n, t in thresholds.items() if math.isfinite(t)],
         "sets": [
-            {"name": _readable(name), **_images([m.get(name) for m in page.models.values()], exact)}
+            {"name": readable(name), **_images([m.get(name) for m in page.models.values()], exact)}
             for name in names
         ],
     }
@@ -83,7 +69,7 @@ def _images(by_model: Sequence[Scores | None], thresholds: Iterable[float]) -> d
             known = dict(zip(each.paths, rounded, strict=True))
         logits.append([known.get(path) for path in paths])
     return {
-        "paths": [_readable(path) for path in paths],
+        "paths": [readable(path) for path in paths],
         "labels": "".join(str(labels[path]) for path in paths),
         "logits": logits,
     }
@@ -114,21 +100,3 @@ def _gallery(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
         kinds = [(title, [m for m in items if m.label == label]) for label, title in GROUPS]
         parts.append({"model": model, "testset": testset, "groups": [k for k in kinds if k[1]]})
     return parts
-
-
-def _data_uri(image: bytes) -> str:
-    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def _script_safe(value: Mapping[str, Any]) -> Markup:
-    """Return JSON that cannot end the script element it stands in, nor break a line of it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII only
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def _readable(name: str) -> str:
-    """Return the name with undecodable bytes escaped, as the rest of the page shows them."""
-    return name.encode("utf-8", "backslashreplace").decode()

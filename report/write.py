@@ -26,10 +26,11 @@ from report.figures import (
     roc_curves,
     score_histograms,
 )
-from report.gallery import Heat, gallery, roots_of
+from report.gallery import gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
+from report.pictures import Heat
 from report.published import published_tables
 from report.results_folder import new_results, own_file
 from report.side_by_side import comparison_table, leaderboard

@@ -10,6 +10,7 @@ import eval
 import predict
 import tools.audit
 import tools.manifest
+import tools.serve
 import tools.spectra
 import tools.verify
 import train

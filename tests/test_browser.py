@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -16,17 +14,9 @@ from playwright import sync_api
 from evaluation.predictions import Scores
 from report.html import write_html
 from report.page import Mistake, Page
+from tests.chromium import Watched, chromium
 from tests.test_html import HOSTILE, image, make_page
 from tests.tolerances import near
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MISSING = (
-    "no Chromium found: install it (Debian: apt-get install chromium) to run the browser tests"
-)
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 
 
 class Opened(NamedTuple):
@@ -46,45 +36,29 @@ Open = Callable[..., Opened]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(MISSING)
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
 def open_page(browser: sync_api.Browser, tmp_path: pathlib.Path) -> Iterator[Open]:
     """Open a report; at the end of the test, nothing may have gone wrong in it."""
     contexts: list[sync_api.BrowserContext] = []
-    offences: list[str] = []
-    requests: list[str] = []
-    allowed = ["data:"]
-
-    def dismiss(dialog: sync_api.Dialog) -> None:
-        offences.append(dialog.message)
-        dialog.dismiss()
+    watched: list[Watched] = []
 
     def open_it(page: Page, **settings: object) -> Opened:
         path = tmp_path / "report.html"
         write_html(str(path), page)
         contexts.append(browser.new_context(**settings))
         tab = contexts[-1].new_page()
-        tab.on("dialog", dismiss)
-        tab.on("pageerror", lambda error: offences.append(str(error)))
-        tab.on("console", lambda said: offences.append(f"{said.type}: {said.text}"))
-        tab.on("request", lambda request: requests.append(request.url))
+        watched.append(Watched(tab, path.as_uri()))
         tab.goto(path.as_uri())
-        allowed.append(path.as_uri())
-        return Opened(tab, offences)
+        return Opened(tab, watched[-1].offences)
 
     yield open_it
     for context in contexts:
         context.close()
-    assert not offences
-    assert not [url for url in requests if not url.startswith(tuple(allowed))]
+    assert not [offence for each in watched for offence in each.offences]
 
 
 def scores(count: int, seed: int, labels: tuple[int, ...] = (0, 1)) -> Scores:

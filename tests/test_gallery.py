@@ -14,8 +14,9 @@ from torch import Tensor
 from data.augment import Transform
 from data.transforms import eval_transform
 from evaluation.predictions import Scores
-from report.gallery import Explain, find_mistakes, gallery, roots_of
+from report.gallery import find_mistakes, gallery, roots_of
 from report.page import Mistake
+from report.pictures import Explain
 from tests.tolerances import near
 
 Shape = tuple[int, int]

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "networks", "options", "util"},
     "training": {"data", "evaluation", "networks", "options", "util"},
     "report": {"data", "evaluation", "networks", "options", "util"},
-    "tools": {"data", "evaluation", "networks", "options", "util"},
+    "tools": {"data", "evaluation", "networks", "options", "report", "util"},
     "minibench": {"data", "networks", "options", "util"},
     "benchmarks": {"data", "evaluation", "networks", "options", "tools", "util"},
     "studies": {"data", "minibench", "options", "tools", "util"},

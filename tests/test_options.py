@@ -26,6 +26,7 @@ from options.parse import parse
 from options.predict_options import PredictOptions
 from options.reproduce_options import ReproduceOptions
 from options.runs_options import RunsOptions
+from options.serve_options import ServeOptions
 from options.spectra_options import SpectraOptions
 from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
 from options.train_options import TrainOptions
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Any] = {
     "tools/check_detector.py": CheckOptions,
     "tools/reproduce.py": ReproduceOptions,
     "tools/runs.py": RunsOptions,
+    "tools/serve.py": ServeOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/__main__.py": BenchOptions,
@@ -183,6 +185,7 @@ def test_every_option_is_read_by_its_script(name: str) -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "options"
     }
+    read |= {"overwrite"} if name == "predict.py" else set()  # PredictOptions.conflict needs it
     fields = dataclasses.fields(COMMANDS[name])
     assert {f.name for f in fields if not f.metadata["presets"]} == read  # those are the parser's
 
@@ -198,7 +201,10 @@ def test_help_names_every_option(name: str, script: Script) -> None:
 
 @pytest.mark.parametrize(
     "cls",
-    [f"{n}_options" for n in ("train", "eval", "predict", "minibench", "spectra", "benchmark")],
+    [
+        f"{n}_options"
+        for n in ("train", "eval", "predict", "minibench", "spectra", "serve", "benchmark")
+    ],
 )
 def test_options_import_the_standard_library_only(cls: str) -> None:
     code = (

@@ -8,6 +8,7 @@ import pytest
 import scipy.ndimage
 from PIL import Image
 
+from evaluation.spectrum import residual
 from tests.commands import Result, run
 from tests.conftest import assert_wrong_usage
 from tests.tolerances import near
@@ -17,7 +18,6 @@ from tools.spectra import (
     check_size,
     choose_images,
     mean_spectra,
-    residual,
     spectra_figure,
     sum_groups,
     sum_spectra,

@@ -5,6 +5,7 @@ import pathlib
 
 COMMANDS = (
     *("download", "verify", "audit", "manifest", "spectra", "check_detector", "runs", "reproduce"),
+    "serve",
 )
 
 

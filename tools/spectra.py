@@ -13,16 +13,15 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data.geometry import CentreCrop
-from data.images import Pixels, UnreadableImage, image_size, open_image
+from data.images import UnreadableImage, image_size, open_image
 from data.samples import subsample
 from data.sources import find_testsets
 from data.unreadable import report_unreadable
 from evaluation.benchmark import PAPER
+from evaluation.spectrum import Plane, log_magnitude, residual_transform
 from options.parse import parse
 from options.spectra_options import SpectraOptions
 from tools.spectra_figure import LABEL_NAMES, spectra_figure
@@ -31,12 +30,9 @@ from util.errors import UsageError, one_line, run
 from util.processes import parallel_map
 from util.progress import Progress, begin, end
 
-Plane = npt.NDArray[np.float64]
 Group = tuple[str, int]  # test set, label
 
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as PIL's "L"
 CHUNK = 16  # images whose sums a worker sends at a time
-FLOOR = 1e-6  # grey levels; what float32 leaves of a plain image
 
 
 class Sums(NamedTuple):
@@ -61,19 +57,8 @@ class Spectra(NamedTuple):
     mean_magnitude: Plane  # of the mean of the magnitudes
 
 
-def residual(image: Pixels) -> npt.NDArray[np.float32]:
-    """Return what a 5x5 median removes: grey minus its median, (height, width), in grey levels.
-
-    Grey is not rounded: that would add noise of its own. Beyond the border the border repeats.
-    """
-    grey = image.astype(np.float32) @ LUMA
-    return grey - cv2.medianBlur(grey, 5)
-
-
 def sum_spectra(paths: Sequence[str], size: int) -> Sums:
-    """Sum over the centre crops of image files. Each transform is divided by `size`, so that white
-    noise has its standard deviation as mean square magnitude, whatever the size.
-    """
+    """Sum over the centre crops of image files; each transform is that of `residual_transform`."""
     spectrum = np.zeros((size, size), np.complex128)
     magnitude = np.zeros((size, size))
     count, small, unreadable = 0, 0, []
@@ -86,8 +71,7 @@ def sum_spectra(paths: Sequence[str], size: int) -> Sums:
         if min(image.shape[:2]) < size:
             small += 1
             continue
-        crop = CentreCrop(size)(image, np.random.default_rng(0))  # which draws nothing
-        transform = np.fft.fft2(residual(crop), norm="ortho")
+        transform = residual_transform(image, size)
         spectrum += transform
         magnitude += np.abs(transform)
         count += 1
@@ -110,7 +94,7 @@ def mean_spectra(sums: Sums) -> Spectra | None:
     if not sums.used:
         return None
     means = np.abs(sums.spectrum) / sums.used, sums.magnitude / sums.used
-    return Spectra(*(np.fft.fftshift(np.log10(np.maximum(mean, FLOOR))) for mean in means))
+    return Spectra(*map(log_magnitude, means))
 
 
 def sum_groups(

@@ -1,0 +1,57 @@
+"""What every page of ours is made with: templates, pictures as data, JSON inside a page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from evaluation.predictions import probability
+
+TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+
+
+def rendered(name: str, **values: Any) -> bytes:  # noqa: ANN401 - what its template asks for
+    """Return the page of `templates/<name>.html`, whose one script is `<name>.js`.
+
+    Text is escaped, and bytes of a file name that are no UTF-8 appear as an escape such as \\udcff.
+    The template gets `script_hash`, for its Content-Security-Policy: only this one script may run,
+    whatever a file name smuggles in.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"picture": data_uri, "probability": probability}
+    script = environment.get_template(f"{name}.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = environment.get_template(f"{name}.html").render(script_hash=digest, **values)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def data_uri(image: bytes) -> str:
+    """Return a PNG or JPEG file as the address of a picture."""
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def script_safe(value: Mapping[str, Any]) -> Markup:
+    """Return JSON that cannot end the script element it stands in, nor break a line of it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII only
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def readable(name: str) -> str:
+    """Return the name with undecodable bytes escaped, as the rest of the page shows them."""
+    return name.encode("utf-8", "backslashreplace").decode()
