@@ -18,6 +18,7 @@ from networks.detector import NetworkDetector
 from networks.gradcam import gradcam
 from report.pictures import SPECTRUM, Explain, applied, encoded, heat_over, shrunk, spectrum_of
 from report.web import data_uri
+from util.progress import Progress
 
 LARGE = 512  # pixels of the long side of a picture, at most
 

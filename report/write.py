@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from evaluation.evaluation import Evaluation, compare
 from evaluation.measure import Difference
 from evaluation.metrics_file import write_metrics
@@ -18,27 +16,19 @@ from evaluation.protocol import ScoringProtocol
 from evaluation.rows import degraded_row, difference_row, write_csv
 from evaluation.suspicions import warnings
 from evaluation.thresholds import write_calibration
+from networks.overlay import Heat
 from report.captions import captions
-from report.figures import (
-    performance_bars,
-    precision_recall_curves,
-    robustness_panels,
-    roc_curves,
-    score_histograms,
-)
+from report.drawings import drawings
 from report.gallery import gallery, roots_of
 from report.html import write_html
 from report.latex import latex
 from report.page import Mistake, Page, Table
-from report.pictures import Heat
 from report.published import published_tables
 from report.results_folder import new_results, own_file
 from report.side_by_side import comparison_table, leaderboard
 from report.tables import markdown, model_tables
-from util.drawing import Drawing, save_drawing
 from util.errors import one_line
 from util.files import atomic_write
-from util.progress import progress
 
 
 def write_report(
@@ -121,7 +111,7 @@ def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequenc
         ", ".join(each.name for each in evaluations),
         [*(text.replace("**", "") for text in captions(evaluations)), *warnings(evaluations)],
         _tables(evaluations, _comparisons(evaluations)),
-        _drawings(os.path.join(folder, "figures"), evaluations, threshold),
+        drawings(os.path.join(folder, "figures"), evaluations, threshold),
         {each.name: each.scores for each in evaluations},
         threshold,
         thresholds,
@@ -186,31 +176,3 @@ def _tables(
         for table in (*model_tables(its, its.name), *published_tables(its, its.name))
     ]
     return [leaderboard(evaluations), comparison_table(evaluations, comparisons), *each]
-
-
-def _drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) -> list[Drawing]:
-    lines = {each.name: each.lines() for each in evaluations}
-    scores = {each.name: each.scores for each in evaluations}
-    wanted: list[tuple[str, str, Callable[[], Figure]]] = [
-        (
-            "performance",
-            "Average precision by generator, with 95 % intervals",
-            lambda: performance_bars(lines),
-        ),
-        ("roc", "ROC curves", lambda: roc_curves(scores)),
-        ("precision_recall", "Precision-recall curves", lambda: precision_recall_curves(scores)),
-        (
-            "scores",
-            "Scores of real and fake images; the line is the threshold",
-            lambda: score_histograms(scores, threshold),
-        ),
-    ]
-    for each in evaluations:
-        several = len(evaluations) > 1
-        whose, file = (f" of {each.name}", f"_{each.name}") if several else ("", "")
-        for degradation in dict.fromkeys(its.degradation for its in each.degraded):
-            draw = functools.partial(robustness_panels, each.degraded, degradation)
-            title = f"Average precision{whose} under {degradation}, with 95 % intervals"
-            wanted.append((f"robustness_{degradation}{file}", title, draw))
-    bar = progress(wanted, "figures", unit="figure", delay=1)
-    return [save_drawing(folder, name, title=title, draw=draw) for name, title, draw in bar]
