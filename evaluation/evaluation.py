@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +13,7 @@ from data.samples import Samples
 from data.testsets import benchmark_note
 from evaluation.benchmark import PAPER, Benchmark
 from evaluation.clusters import with_clusters
-from evaluation.measure import (
-    MEAN,
-    Difference,
-    Measured,
-    Measuring,
-    difference_of,
-    mean_of,
-    measure_testset,
-)
+from evaluation.measure import MEAN, Measured, Measuring, mean_of, measure_testset
 from evaluation.predictions import Scores, pooled_once
 from evaluation.protocol import ScoringProtocol
 from evaluation.rows import Degraded, Row, testset_row
@@ -221,28 +212,6 @@ class Evaluation:
         """Return the rows of table.csv."""
         both = itertools.zip_longest(self.lines(), self.aligned_lines())
         return [testset_row(line, self.measuring.bootstrap > 0, its) for line, its in both]
-
-
-def compare(first: Evaluation, second: Evaluation) -> list[Difference]:
-    """Return the difference in AP on the test sets whose images both scored, and last its mean.
-
-    Empty where they share none.
-    """
-    shared = [
-        name
-        for name, scores in first.scores.items()
-        if name in second.scores
-        and scores.paths == second.scores[name].paths
-        and scores.clusters == second.scores[name].clusters
-    ]
-    lines = [
-        difference_of(name, [first.measured[name]], [second.measured[name]]) for name in shared
-    ]
-    ranked = [line.testset for line in lines if not math.isnan(line.difference.value)]
-    if chosen := first.benchmark.chosen(ranked):
-        both = ([its.measured[name] for name in chosen] for its in (first, second))
-        lines.append(difference_of(MEAN, *both))
-    return lines
 
 
 def refuse_other_labels(evaluations: Sequence[Evaluation], new: Evaluation) -> None:

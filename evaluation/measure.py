@@ -137,35 +137,46 @@ def mean_of(measured: Sequence[Measured]) -> Measured:
     )
 
 
-def mean_resamples(measured: Sequence[Measured]) -> dict[str, Resamples]:
-    """Return for each metric, resample by resample, its mean over the test sets that have it."""
-    metrics = dict.fromkeys(metric for m in measured for metric in m.resamples)
-    return {
-        metric: np.mean([m.resamples[metric] for m in measured if metric in m.resamples], axis=0)
-        for metric in metrics
-    }
+def mean_resamples(
+    measured: Sequence[Measured], metrics: Sequence[str] = RESAMPLED
+) -> dict[str, Resamples]:
+    """Return for each metric, resample by resample, its mean over the test sets that have it;
+    nothing for a metric that none has.
+    """
+    drawn = {name: [m.resamples[name] for m in measured if name in m.resamples] for name in metrics}
+    return {name: np.mean(values, axis=0) for name, values in drawn.items() if values}
+
+
+class Lead(NamedTuple):
+    """A metric of two models on the same images, and how far the first is ahead."""
+
+    first: float
+    second: float
+    difference: Estimate  # first minus second; its interval is that of the paired bootstrap
 
 
 class Difference(NamedTuple):
-    """AP of two models on the same images, and its difference."""
+    """Two models on the same images of a test set, or in the mean over several."""
 
     testset: str
-    ap_first: float
-    ap_second: float
-    difference: Estimate  # its interval is that of the paired bootstrap
+    leads: Mapping[str, Lead]  # by metric, those of RESAMPLED
 
 
-def difference_of(name: str, first: Sequence[Measured], second: Sequence[Measured]) -> Difference:
-    """Return the difference of the mean APs of two models over the same test sets."""
-    ours, theirs = (_mean([m.metrics["ap"].value for m in model]) for model in (first, second))
-    drawn = [mean_resamples(model).get("ap") for model in (first, second)]
+def lead_of(metric: str, first: Sequence[Measured], second: Sequence[Measured]) -> Lead:
+    """Return a metric's mean over test sets of one model, and of another over the same sets.
+
+    Both models were measured on the same resamples, so that the difference of these is a resample
+    of the difference.
+    """
+    ours, theirs = (_mean([m.metrics[metric].value for m in model]) for model in (first, second))
+    drawn = [mean_resamples(model, [metric]).get(metric) for model in (first, second)]
     paired = None if drawn[0] is None or drawn[1] is None else drawn[0] - drawn[1]
-    return Difference(name, ours, theirs, estimate(ours - theirs, paired))
+    return Lead(ours, theirs, estimate(ours - theirs, paired))
 
 
-def change_of(as_is: Measured, aligned: Measured) -> Difference:
+def change_of(as_is: Measured, aligned: Measured) -> Estimate:
     """Return by how much AP changes where the same images are all re-encoded."""
-    return difference_of(as_is.name, [aligned], [as_is])
+    return lead_of("ap", [aligned], [as_is]).difference
 
 
 def estimate(value: float, drawn: Resamples | None) -> Estimate:

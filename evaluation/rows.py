@@ -48,15 +48,13 @@ def testset_row(measured: Measured, with_intervals: bool, aligned: Measured | No
 
 
 def difference_row(difference: Difference) -> Row:
-    """Return a row of comparison.csv."""
-    its = difference.difference
-    return {
-        "testset": difference.testset,
-        "ap_first": difference.ap_first,
-        "ap_second": difference.ap_second,
-        "difference": its.value,
-        **_ends("difference", its),
-    }
+    """Return a row of comparison.csv: AP first, then the other metrics, whose columns say which."""
+    row: Row = {"testset": difference.testset}
+    for metric, (first, second, its) in difference.leads.items():
+        name = "difference" if metric == "ap" else f"{metric}_difference"
+        row |= {f"{metric}_first": first, f"{metric}_second": second, name: its.value}
+        row |= _ends(name, its)
+    return row
 
 
 def degraded_row(degraded: Degraded) -> Row:
@@ -86,7 +84,7 @@ def write_csv(path: str, rows: Sequence[Row]) -> None:
 
 
 def _aligned(as_is: Measured, aligned: Measured) -> Row:
-    change = change_of(as_is, aligned).difference
+    change = change_of(as_is, aligned)
     return {
         **{f"aligned_{name}": its.value for name, its in aligned.metrics.items()},
         "aligned_ap_change": change.value,

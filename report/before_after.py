@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from evaluation.evaluation import Evaluation, compare
+from evaluation.compare import compare
+from evaluation.evaluation import Evaluation
 from evaluation.measure import MEAN, Difference
 from evaluation.suspicions import warnings
 from report.write import write_report
@@ -36,15 +37,17 @@ def changes(differences: Sequence[Difference]) -> str:
     where the interval of the difference excludes 0. `differences` are those of after minus before.
     """
     parts = []
+    changed = {
+        its.testset: its.leads["ap"].difference for its in differences if its.testset != MEAN
+    }
     for verb, sign in (("gained", 1), ("lost", -1)):
         moved = [
-            line
-            for line in differences
-            if line.testset != MEAN
-            and sign * (line.difference.low if sign > 0 else line.difference.high) > 0
+            (name, its.value)
+            for name, its in changed.items()
+            if sign * (its.low if sign > 0 else its.high) > 0
         ]
-        moved.sort(key=lambda line: abs(line.difference.value), reverse=True)
-        shown = [f"{line.testset} {100 * line.difference.value:+.1f}" for line in moved]
+        moved.sort(key=lambda its: abs(its[1]), reverse=True)
+        shown = [f"{name} {100 * value:+.1f}" for name, value in moved]
         parts.append(f"{verb}: {', '.join(shown) or 'nothing'}")
     return (
         "significant changes of AP (95 % paired bootstrap), after minus before, in points;"

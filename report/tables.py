@@ -129,7 +129,7 @@ def aligned_table(evaluation: Evaluation, name: str) -> Table:
         row = [as_is.name]
         for metric in metrics:
             row += [per_cent(line.metrics[metric].value) for line in (as_is, its)]
-            row += with_interval(change_of(as_is, its).difference) if metric == "ap" else []
+            row += with_interval(change_of(as_is, its)) if metric == "ap" else []
         cells.append(row)
     note = (
         f"Aligned: all images, real and fake, re-encoded as {evaluation.provenance.aligned} first."

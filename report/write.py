@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evaluation.evaluation import Evaluation, compare
-from evaluation.measure import Difference
+from evaluation.compare import compare
+from evaluation.evaluation import Evaluation
 from evaluation.metrics_file import write_metrics
 from evaluation.predictions import write_predictions
 from evaluation.protocol import ScoringProtocol
@@ -25,7 +25,7 @@ from report.latex import latex
 from report.page import Mistake, Page, Table
 from report.published import published_tables
 from report.results_folder import new_results, own_file
-from report.side_by_side import comparison_table, leaderboard
+from report.side_by_side import Comparisons, comparison_tables, leaderboard
 from report.tables import markdown, model_tables
 from util.errors import one_line
 from util.files import atomic_write
@@ -156,7 +156,7 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], list[Difference]]:
+def _comparisons(evaluations: Sequence[Evaluation]) -> Comparisons:
     """Return the first model minus each other or, where it is a baseline, each other minus it; the
     keys say what minus what.
     """
@@ -165,9 +165,7 @@ def _comparisons(evaluations: Sequence[Evaluation]) -> dict[tuple[str, str], lis
     return {(one.name, minus.name): compare(one, minus) for one, minus in pairs}
 
 
-def _tables(
-    evaluations: Sequence[Evaluation], comparisons: dict[tuple[str, str], list[Difference]]
-) -> list[Table]:
+def _tables(evaluations: Sequence[Evaluation], comparisons: Comparisons) -> list[Table]:
     if len(evaluations) == 1:
         return [*model_tables(evaluations[0], ""), *published_tables(evaluations[0])]
     each = [
@@ -175,4 +173,4 @@ def _tables(
         for its in evaluations
         for table in (*model_tables(its, its.name), *published_tables(its, its.name))
     ]
-    return [leaderboard(evaluations), comparison_table(evaluations, comparisons), *each]
+    return [leaderboard(evaluations), *comparison_tables(evaluations, comparisons), *each]

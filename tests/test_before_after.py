@@ -13,7 +13,7 @@ import torchvision
 from PIL import Image
 
 import train
-from evaluation.measure import Difference, Estimate
+from evaluation.measure import Difference, Estimate, Lead
 from evaluation.predictions import read_predictions
 from networks.detector import Detector
 from networks.normalize import normalize
@@ -87,12 +87,12 @@ def test_what_was_gained_and_forgotten_is_told(
 
 def test_changes_are_those_whose_interval_excludes_zero() -> None:
     lines = [
-        Difference(name, 0.5 + d, 0.5, Estimate(d, d - 0.1, d + 0.1))
+        Difference(name, {"ap": Lead(0.5 + d, 0.5, Estimate(d, d - 0.1, d + 0.1))})
         for name, d in (("a", 0.2), ("b", 0.05), ("c", -0.3), ("d", 0.4), ("mean", 0.5))
     ]
     assert changes(lines).endswith("gained: d +40.0, a +20.0; lost: c -30.0")
     assert changes(lines[1:2]).endswith("gained: nothing; lost: nothing")
-    without = lines[0]._replace(difference=Estimate(0.2))  # too few images for an interval
+    without = Difference("a", {"ap": Lead(0.7, 0.5, Estimate(0.2))})  # too few for an interval
     assert changes([without]).endswith("gained: nothing; lost: nothing")
 
 

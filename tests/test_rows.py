@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics
 
 from evaluation.bootstrap import bootstrap, interval
-from evaluation.evaluation import Evaluation, Provenance, compare
+from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring, seed_of
 from evaluation.predictions import Scores
 from evaluation.published import published
@@ -96,37 +96,3 @@ def test_published_figures_stand_beside_ours() -> None:
     assert (rows[0]["published_ap"], rows[0]["published_accuracy"]) == (0.639, 0.5)
     assert math.isnan(rows[1]["published_ap"])
     assert rows[-1]["published_ap"] == 0.639
-
-
-def test_a_difference_has_the_interval_of_resamples_drawn_together() -> None:
-    sets = {name: random_scores(i) for i, name in enumerate(("progan", "crn", "own"))}
-    rng = np.random.default_rng(9)
-    other = {n: s._replace(logits=s.logits + rng.normal(size=30)) for n, s in sets.items()}
-    other["crn"] = other["crn"]._replace(paths=["else.png", *other["crn"].paths[1:]])
-    other["biggan"] = random_scores(7)
-    first, second = evaluation_of(sets), evaluation_of(other)
-    lines = compare(first, second)
-    assert [line.testset for line in lines] == ["progan", "own", "mean"]  # crn: other images
-    for line in lines[:-1]:
-        name, difference = line.testset, line.difference
-        aps = [its.measured[name].metrics["ap"].value for its in (first, second)]
-        assert (line.ap_first, line.ap_second) == tuple(aps)
-        assert difference.value == pytest.approx(aps[0] - aps[1])
-        drawn = []
-        for scores in (sets[name], other[name]):
-            drawn.append(
-                bootstrap(scores.labels, scores.logits, resamples=100, seed=seed_of(name))["ap"]
-            )
-        expected = np.quantile(drawn[0] - drawn[1], (0.025, 0.975))
-        assert (difference.low, difference.high) == pytest.approx(tuple(expected))
-    assert lines[-1].difference == lines[0].difference  # progan alone is of the eleven
-    assert compare(first, evaluation_of({"san": random_scores(1)})) == []
-
-
-def test_where_nothing_ranks_there_is_no_difference() -> None:
-    sets = {"own": random_scores(1, labels=(1, 1, 1)), "crn": random_scores(2)}
-    evaluation = evaluation_of(sets)
-    own, crn, mean = compare(evaluation, evaluation)
-    assert math.isnan(own.difference.value)
-    assert math.isnan(own.difference.low)
-    assert crn.difference.value == mean.difference.value == mean.difference.high == 0.0
