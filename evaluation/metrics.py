@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import sklearn.metrics
 from scipy.special import expit
 
@@ -89,16 +91,32 @@ def brier(labels: Labels, logits: Logits) -> float:
     return float(np.mean((expit(logits) - labels) ** 2)) if labels.size else math.nan
 
 
+class Reliability(NamedTuple):
+    """Images by their probability of "fake", in ECE_BINS bins of equal width from 0 to 1."""
+
+    images: npt.NDArray[np.int64]  # (ECE_BINS,), their number
+    probability: npt.NDArray[np.float64]  # (ECE_BINS,), their mean probability; NaN without images
+    fake: npt.NDArray[np.float64]  # (ECE_BINS,), the share of fakes among them; NaN without images
+
+
+def reliability(labels: Labels, logits: Logits) -> Reliability:
+    """Return what a reliability diagram shows (Guo et al. 2017), of the probability of "fake"."""
+    probabilities = expit(logits)
+    bins = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
+    images = np.bincount(bins, minlength=ECE_BINS)
+    sums = (np.bincount(bins, values, ECE_BINS) for values in (probabilities, labels))
+    shares = (np.divide(s, images, out=np.full(ECE_BINS, np.nan), where=images > 0) for s in sums)
+    return Reliability(images, *shares)
+
+
 def expected_calibration_error(labels: Labels, logits: Logits) -> float:
     """Mean distance between the probability of "fake" and the share of fakes, over 15 bins of
     equal width in probability, weighted by their images (Naeini et al. 2015); NaN if empty.
     """
     if not labels.size:
         return math.nan
-    probabilities = expit(logits)
-    bins = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = np.bincount(bins, probabilities - labels, ECE_BINS)
-    return float(np.abs(gaps).sum() / labels.size)
+    images, probability, fake = reliability(labels, logits)
+    return float(np.nansum(images * np.abs(probability - fake)) / labels.size)
 
 
 # In the order of the report's columns.

@@ -20,7 +20,7 @@ from report.html import write_html
 from report.page import Mistake, Page, Table
 from tests.tolerances import near
 from tests.tolerances import written as to_digits
-from util.drawing import Drawing
+from util.drawing import Drawing, Picture
 from util.errors import WorkError
 
 HOSTILE = [
@@ -47,6 +47,11 @@ def scores(paths: list[str], seed: int = 0) -> Scores:
     )
 
 
+def drawing(title: str) -> Drawing:
+    pictures = [Picture(f"{title}: {n}", image("white"), image("black"), 4, 4) for n in "12"]
+    return Drawing("bars", title, pictures)
+
+
 def make_page(**changes: Any) -> Page:  # noqa: ANN401 - any field of the page
     paths = [f"{i}.png" for i in range(5)]
     page = Page(
@@ -55,7 +60,7 @@ def make_page(**changes: Any) -> Page:  # noqa: ANN401 - any field of the page
         tables=[
             Table("table one", ["test set", "AP"], [["crn", "98.5"], ["mean", ""]], "what it is")
         ],
-        drawings=[Drawing("bars", "AP by generator", image("white"), image("black"))],
+        drawings=[drawing("AP by generator")],
         models={"model": {"crn": scores(paths)}},
         threshold=0.0,
         thresholds={"equal error": 0.25},
@@ -136,12 +141,17 @@ def test_tables_notes_and_drawings_are_there(tmp_path: pathlib.Path) -> None:
     _, reader, _ = written(tmp_path, page)
     for words in ("A title", *page.notes, "table one", "98.5", "what it is", "AP by generator"):
         assert words in reader.text
-    light, dark = (
-        f"data:image/png;base64,{base64.b64encode(data).decode()}"
-        for data in (page.drawings[0].light, page.drawings[0].dark)
-    )
-    assert {"src": light, "alt": "AP by generator"} in reader.attributes("img")
-    assert reader.attributes("source")[0]["srcset"] == dark
+    pictures = page.drawings[0].pictures
+    for shown, source, its in zip(
+        reader.attributes("img"), reader.attributes("source"), pictures, strict=False
+    ):
+        light, dark = (
+            f"data:image/png;base64,{base64.b64encode(data).decode()}"
+            for data in (its.light, its.dark)
+        )
+        assert shown == {"src": light, "alt": its.words, "width": "4", "height": "4"}
+        assert source["srcset"] == dark
+    assert len(reader.attributes("source")) == len(pictures) == 2
 
 
 def page_of(name: str) -> Page:
@@ -150,7 +160,7 @@ def page_of(name: str) -> Page:
         title=name,
         notes=[name],
         tables=[Table(name, [name, name], [[name, name]], name)],
-        drawings=[Drawing("bars", name, image(), image())],
+        drawings=[drawing(name)],
         models={name: {name: scores([name])}},
         thresholds={name: 1.0},
         mistakes=[Mistake(name, name, name, 1, -1.0, image())],

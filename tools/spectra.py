@@ -25,7 +25,7 @@ from evaluation.spectrum import Plane, log_magnitude, residual_transform
 from options.parse import parse
 from options.spectra_options import SpectraOptions
 from tools.spectra_figure import LABEL_NAMES, spectra_figure
-from util.drawing import save_drawing
+from util.drawing import save_figure
 from util.errors import UsageError, one_line, run
 from util.processes import parallel_map
 from util.progress import Progress, begin, end
@@ -167,12 +167,7 @@ def main() -> int:
     names = dict.fromkeys(name for name, _ in groups)
     spectra = {name: [averages[name, label] for label in range(len(LABEL_NAMES))] for name in names}
     folder, file = os.path.split(options.out)
-    save_drawing(
-        folder,
-        os.path.splitext(file)[0],
-        title="Average spectra",
-        draw=lambda: spectra_figure(spectra),
-    )
+    save_figure(folder, os.path.splitext(file)[0], lambda: spectra_figure(spectra))
     for group, paths in groups.items():
         print(
             _summary(

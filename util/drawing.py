@@ -1,14 +1,17 @@
-"""Save a figure for every use: PNG and PDF for papers, a light and a dark PNG for the page."""
+"""Save a figure for every use: PNG and PDF for papers, light and dark pictures for the page."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from util.files import atomic_write
 
@@ -24,29 +27,64 @@ DARK: dict[Any, Any] = {
 }
 
 
+SHOWN = 130  # pixels of the page to an inch
+FINER = 2  # pixels of a picture to one of the page, for screens that have more
+COLOURS = 256  # of a picture in the page: enough for flat colours with smooth edges, in a third
+
+
+class Picture(NamedTuple):
+    """A picture of the page, in both styles."""
+
+    words: str  # what it shows, for those who cannot see it
+    light: bytes  # PNG, FINER times as large as it is shown
+    dark: bytes  # PNG
+    width: int  # pixels of the page
+    height: int
+
+
 class Drawing(NamedTuple):
     """A figure as the HTML report shows it."""
 
     name: str  # of the files, without ending
-    title: str  # what the figure shows, in words; also the text for screen readers
-    light: bytes  # PNG
-    dark: bytes  # PNG
+    title: str  # what the figure shows, in words
+    pictures: Sequence[Picture]  # small ones, to be laid out side by side as the page has room
 
 
-def save_drawing(folder: str, name: str, *, title: str, draw: Callable[[], Figure]) -> Drawing:
-    """Write `<folder>/<name>.png` and `.pdf`; call `draw` a second time for the dark version."""
+def save_figure(folder: str, name: str, draw: Callable[[], Figure]) -> None:
+    """Write `<folder>/<name>.png` and `.pdf`."""
     with matplotlib.rc_context(STYLE):
         figure = draw()
-        light, pdf = _rendered(figure, "png"), _rendered(figure, "pdf")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not again for each file
+        for ending in ("png", "pdf"):
+            content = _rendered(figure, ending)
+            with atomic_write(os.path.join(folder, f"{name}.{ending}"), "wb") as file:
+                file.write(content)
+
+
+def picture(words: str, draw: Callable[[], Figure]) -> Picture:
+    """Return a picture of the page; `draw` is called for each style."""
+    with matplotlib.rc_context(STYLE):
+        figure = draw()
+        light = _rendered(figure, "page")
+        width, height = (round(SHOWN * inches) for inches in figure.get_size_inches())
     with matplotlib.rc_context({**STYLE, **DARK}):
-        dark = _rendered(draw(), "png")
-    for ending, content in (("png", light), ("pdf", pdf)):
-        with atomic_write(os.path.join(folder, f"{name}.{ending}"), "wb") as file:
-            file.write(content)
-    return Drawing(name, title, light, dark)
+        dark = _rendered(draw(), "page")
+    return Picture(words, light, dark, width, height)
 
 
 def _rendered(figure: Figure, kind: str) -> bytes:
+    """Return a figure as "png" or "pdf", without empty margins; or as a PNG of its whole size with
+    few colours ("page").
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=130, bbox_inches="tight")
+    if kind == "page":
+        figure.set_dpi(FINER * SHOWN)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        few = image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        few.save(buffer, "PNG", optimize=True)
+    else:
+        figure.savefig(buffer, format=kind, dpi=SHOWN, bbox_inches="tight")
     return buffer.getvalue()
