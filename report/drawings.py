@@ -107,32 +107,34 @@ def _summaries(evaluations: Sequence[Evaluation]) -> Iterator[Wanted]:
 def _by_testset(evaluations: Sequence[Evaluation], threshold: float) -> Iterator[Wanted]:
     """Yield the figures that have a panel for each test set."""
     scores = {each.name: each.scores for each in evaluations}
-    yield _multiples("roc", "ROC curves", roc_curves(scores), ", with AUROC in per cent")
+    yield _multiples("roc", "ROC curves", roc_curves(scores), note=", with AUROC in per cent")
     yield _multiples(
         "precision_recall",
         "Precision-recall curves",
         precision_recall_curves(scores),
-        ", with average precision in per cent",
+        note=", with average precision in per cent",
     )
     yield _multiples(
         "roc_low_fpr",
         "ROC curves at low false positive rates",
         low_rate_curves(scores),
-        ". The axis begins at one false alarm among the reals of the largest set, each curve at one"
-        " of its own; TPR, the share of fakes found, in per cent, where 1 % is an image or more",
+        note=". The axis begins at one false alarm among the reals of the largest set, each curve"
+        " at one of its own; TPR, the share of fakes found, in per cent, where 1 % is an image or"
+        " more",
     )
     yield _multiples(
         "reliability",
         "Reliability",
         reliability_diagrams(scores),
-        f", with the expected calibration error (ECE, {ECE_BINS} bins) in per cent. On the diagonal"
-        " a probability is what it says; the area of a dot is the share of images in its bin",
+        note=f", with the expected calibration error (ECE, {ECE_BINS} bins) in per cent. On the"
+        " diagonal a probability is what it says; the area of a dot is the share of images in its"
+        " bin",
     )
     yield _multiples(
         "scores",
         "Scores of real and fake images",
         score_histograms(scores, threshold),
-        ": real blue, fake orange; the dashed line is the threshold",
+        note=": real blue, fake orange; the dashed line is the threshold",
     )
 
 
@@ -166,11 +168,11 @@ def _degraded(evaluations: Sequence[Evaluation]) -> Iterator[Wanted]:
             what = f"Average precision{whose} under {degradation}"
             panels = robustness_panels(each.degraded, degradation)
             yield _multiples(
-                f"robustness_{degradation}{file}", what, panels, ", with 95 % intervals"
+                f"robustness_{degradation}{file}", what, panels, note=", with 95 % intervals"
             )
 
 
-def _multiples(name: str, what: str, its: Panels, note: str = "") -> Wanted:
+def _multiples(name: str, what: str, its: Panels, *, note: str = "") -> Wanted:
     """Return a figure whose pictures are its panels. `what` is what each shows, in words."""
     pictures = [
         (
