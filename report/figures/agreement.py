@@ -17,7 +17,7 @@ from util.drawing import FAKE, REAL
 
 Pair = tuple[str, str]  # names of two models
 
-FAINTEST = 0.35  # of a cell with one image; that with the most is 1
+FAINTEST = 0.5  # of a cell with one image; that with the most is 1
 
 
 def logits_against_logits(pairs: Mapping[Pair, Agreement], threshold: float) -> Figure:
@@ -26,7 +26,7 @@ def logits_against_logits(pairs: Mapping[Pair, Agreement], threshold: float) -> 
     logit); below stands how often both, one or none of the two is right.
     """
     count = max(len(pairs), 1)
-    figure = Figure(figsize=(2.69 * count, 3.8), layout="constrained")
+    figure = Figure(figsize=(2.69 * count, 3.65), layout="constrained")
     panels = figure.subplots(1, count, squeeze=False)[0]
     for axes, ((first, second), its) in zip(panels, pairs.items(), strict=False):
         _draw(axes, its, threshold)
