@@ -47,6 +47,7 @@ from report.console import calibration_table, next_step, robustness_table, tests
 from report.published import published_tables
 from report.results_folder import beside, model_names, refuse_other_results
 from report.tables import markdown
+from report.thumbnails import number_of
 from report.write import write_report
 from util import distributed, errors
 from util.console import note, warn
@@ -227,7 +228,7 @@ def report(
     table = write_report(
         folder,
         evaluations,
-        num_mistakes=options.gallery,
+        number=number_of(options.thumbnails),
         # where a release is laid out otherwise, a test set is no folder of its name
         dataroot="" if options.benchmark and not options.predictions else options.dataroot,
         explain=explain if options.gradcam else (),

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from data.samples import Samples
@@ -20,10 +21,12 @@ from evaluation.rows import Degraded, Row, testset_row
 from networks.detector import Detector
 from options.cluster import EACH
 from util.errors import UsageError
+from util.machine import about_program
 
 # What metrics.json holds under some keys; of others a wrong value is only shown.
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("roots", "unreadable", "padded", "seen_in_training", "robustness"), dict),
+    **dict.fromkeys(("made", "trained"), dict),
     "partial": list,
     "benchmark_name": str,
 }
@@ -51,6 +54,8 @@ class Provenance:
     aligned: str = ""  # the encoder that all images are also scored with; "": none
     parameters: int | None = None  # numbers that the detector's networks hold
     images_per_second: float | None = None  # of the network alone, where any were scored
+    made: dict[str, Any] = field(default_factory=dict)  # when, by which command, code and versions
+    trained: dict[str, Any] = field(default_factory=dict)  # on what, where the weights say it
 
     @classmethod
     def of(
@@ -71,6 +76,11 @@ class Provenance:
             roots={name: samples.root for name, samples in testsets.items()},
             note=benchmark_note(dataroot),
             parameters=detector.num_parameters,
+            made={
+                "at": datetime.now().astimezone().isoformat(timespec="seconds"),
+                **about_program(),
+            },
+            trained=detector.trained or {},
         )
 
     def lost(self) -> list[str]:
@@ -128,6 +138,8 @@ class Provenance:
             "aligned": self.aligned,
             "parameters": self.parameters,
             "images_per_second": self.images_per_second,
+            "made": self.made,
+            "trained": self.trained,
         }
         return head | {key: value for key, value in asked.items() if value}
 

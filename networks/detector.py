@@ -52,6 +52,7 @@ class Detector(Protocol):
     weights: str  # path of its file
     sha256: str  # of that file
     trained_on: dict[str, Any] | None  # which images (data/contents.py), where the file says it
+    trained: dict[str, Any] | None  # how, where the file says it (networks/weights.py)
     num_parameters: int | None  # numbers that its networks hold, where that is known
 
     def logits(self, images: Tensor) -> Tensor:
@@ -82,6 +83,7 @@ class NetworkDetector:
         sha256: str = "",
         backbone_sha256: str = "",
         trained_on: dict[str, Any] | None = None,
+        trained: dict[str, Any] | None = None,
         fast: nn.Module | None = None,
         compiled: bool = False,
     ) -> None:
@@ -91,6 +93,7 @@ class NetworkDetector:
         self.mean, self.std, self.input, self.maps = mean, std, input, maps
         self.published = published  # of others, and so of no architecture of ours
         self.weights, self.sha256, self.trained_on = weights, sha256, trained_on
+        self.trained = trained
         self.num_parameters: int | None = sum(p.numel() for p in network.parameters())
         tf32 = device.type == "cuda" and torch.backends.cudnn.allow_tf32
         machine = device.type + "-tf32" * tf32 + "-compiled" * compiled
@@ -217,6 +220,7 @@ def load_detector(
         sha256=sha256(path),
         backbone_sha256=sha256(backbone) if backbone else "",
         trained_on=weights.trained_on,
+        trained=weights.trained,
         fast=for_inference(network, compile),
         compiled=compile,
     )

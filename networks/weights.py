@@ -24,6 +24,7 @@ class Weights(NamedTuple):
     arch: str = ""  # where the file says it
     crop_size: int | None = None  # that they were trained on, where the file says it
     trained_on: dict[str, Any] | None = None  # see data/contents.py: which images
+    trained: dict[str, Any] | None = None  # how, where the file says it: `training_of`
     mean: Triple = IMAGENET_MEAN  # of the network's input
     std: Triple = IMAGENET_STD
     interpolation: str = "bilinear"  # of a resizing before the crop
@@ -54,11 +55,29 @@ def read_weights(path: str) -> Weights:
         arch if isinstance(arch, str) else "",
         crop_size if isinstance(crop_size, int) else None,
         checkpoint.get("trained_on"),
+        training_of(checkpoint),
         mean or IMAGENET_MEAN,
         std or IMAGENET_STD,
         str(checkpoint.get("interpolation", "bilinear")),
         checkpoint.get("trunk") is True,
     )
+
+
+def training_of(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint of train.py says of its training: the images of each split ("data"),
+    "dataroot", "seed" and "steps"; what it does not say is left out.
+    """
+    made_from = checkpoint.get("made_from")
+    if not isinstance(made_from, dict):
+        return {}
+    options = made_from.get("options") or {}
+    known = {
+        "data": made_from.get("data"),
+        "dataroot": options.get("dataroot"),
+        "seed": options.get("seed"),
+        "steps": checkpoint.get("total_steps"),
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def state_dict(path: str, checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

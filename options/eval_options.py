@@ -55,6 +55,11 @@ def _size(value: str) -> str | None:
     return None if fits else "must be none, a side such as 256, or two such as 256x256"
 
 
+def _thumbnails(value: str) -> str | None:
+    fits = value in ("all", "none") or re.fullmatch(r"[1-9][0-9]{0,6}", value)
+    return None if fits else "must be a number from 1, all or none"
+
+
 def _crops(value: int) -> str | None:
     return None if value in (1, 5, 10) else "must be 1, 5 or 10"
 
@@ -250,13 +255,19 @@ class OutputOptions:
     overwrite: bool = option(
         False, "replace results of other weights, another protocol or more test sets in that folder"
     )
-    gallery: int = option(
-        12, "mistakes that the report shows, of each label in each test set", at_least(0)
+    thumbnails: str = option(
+        "12",
+        "images that the report shows: of each label in each test set the N most wrong with their"
+        " partners, where names pair, and of several models as many on which two disagree; or all,"
+        " or none",
+        _thumbnails,
+        metavar="N",
     )
     gradcam: bool = option(
         False,
-        "show where in these images the network saw its evidence (Grad-CAM)",
-        needs=[SCORING, not_with("gallery", 0)],
+        "show where in these images (of all: in the 12 most wrong) the network saw its evidence"
+        " (Grad-CAM)",
+        needs=[SCORING, not_with("thumbnails", "none")],
     )
 
 

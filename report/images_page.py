@@ -62,6 +62,7 @@ def write_images_page(
     }
     content = rendered(
         "images",
+        ("look.js", "images.js"),
         number=len(shown),
         notes=[
             f"{os.path.basename(detector.weights)} ({detector.name}, SHA-256"

@@ -18,7 +18,7 @@ from networks.overlay import Heat, overlaid
 
 Explain = Callable[[Tensor], Heat]  # of an image, (3, height, width) uint8
 
-THUMBNAIL = 160  # pixels of the long side, at most
+THUMBNAIL = 224  # pixels of the long side, at most: the usual crop is shown pixel by pixel
 ORIGINAL = 64  # up to this long side a PNG is small, and artefacts of JPEG would be seen
 EXPLAINED = 1024  # pixels of each side, at most
 SPECTRUM = 224  # pixels of the square whose spectrum is drawn, at most

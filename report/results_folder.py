@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -72,9 +73,11 @@ def new_results(folder: str, models: Collection[str] = ()) -> Iterator[str]:
 def is_ours(path: str, models: Collection[str] = ()) -> bool:
     """Return whether an evaluation writes a file of this name, relative to its folder."""
     is_figure = os.path.dirname(path) == "figures" and path.endswith((".png", ".pdf"))
+    is_thumbnail = re.fullmatch(r"thumbnails/\d{6}\.(png|jpg)", path.replace(os.sep, "/"))
     return (
         path in FILES
         or is_figure
+        or is_thumbnail is not None
         or path in {_own_name(name, file) for name in models for file in OWN_FILES}
     )
 

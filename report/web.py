@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,12 +17,13 @@ from evaluation.predictions import probability
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 
 
-def rendered(name: str, **values: Any) -> bytes:  # noqa: ANN401 - what its template asks for
-    """Return the page of `templates/<name>.html`, whose one script is `<name>.js`.
+def rendered(name: str, scripts: Sequence[str], **values: Any) -> bytes:  # noqa: ANN401
+    """Return the page of `templates/<name>.html`, whose one script is `scripts` (files of the same
+    folder) one after the other, in a scope of their own.
 
     Text is escaped, and bytes of a file name that are no UTF-8 appear as an escape such as \\udcff.
-    The template gets `script_hash`, for its Content-Security-Policy: only this one script may run,
-    whatever a file name smuggles in.
+    The template gets `script`, and `script_hash` for its Content-Security-Policy: only this one
+    script may run, whatever a file name smuggles in.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -32,19 +33,27 @@ def rendered(name: str, **values: Any) -> bytes:  # noqa: ANN401 - what its temp
         lstrip_blocks=True,
     )
     environment.filters |= {"picture": data_uri, "probability": probability}
-    script = environment.get_template(f"{name}.js").render()
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_source, scripts)) + "})();\n"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = environment.get_template(f"{name}.html").render(script_hash=digest, **values)
+    template = environment.get_template(f"{name}.html")
+    text = template.render(script=Markup(script), script_hash=digest, **values)
     return text.encode("utf-8", "backslashreplace")
 
 
-def data_uri(image: bytes) -> str:
-    """Return a PNG or JPEG file as the address of a picture."""
+def _source(file: str) -> str:
+    with open(os.path.join(TEMPLATES, file), encoding="utf-8") as source:
+        return source.read()
+
+
+def data_uri(image: bytes | str) -> str:
+    """Return a PNG or JPEG as the address of a picture; one that is an address stays it."""
+    if isinstance(image, str):
+        return image
     kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-def script_safe(value: Mapping[str, Any]) -> Markup:
+def script_safe(value: Any) -> Markup:  # noqa: ANN401 - plain values
     """Return JSON that cannot end the script element it stands in, nor break a line of it."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII only
     for character in "<>&":

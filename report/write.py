@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.compare import compare
 from evaluation.evaluation import Evaluation
 from evaluation.metrics_file import write_metrics
 from evaluation.predictions import write_predictions
-from evaluation.protocol import ScoringProtocol
 from evaluation.rows import degraded_row, difference_row, write_csv
 from evaluation.suspicions import warnings
 from evaluation.thresholds import write_calibration
-from networks.overlay import Heat
 from report.captions import captions
 from report.drawings import drawings
-from report.gallery import gallery, roots_of
 from report.html import write_html
 from report.latex import latex
-from report.page import Mistake, Page, Table
+from report.marks import marks_of, start_of
+from report.overview import heat_maps, overview
+from report.page import Page, Picture, Table
+from report.provenance import provenance
 from report.published import published_tables
 from report.results_folder import new_results, own_file
 from report.side_by_side import Comparisons, comparison_tables, leaderboard
 from report.tables import markdown, model_tables
+from report.thumbnails import DEFAULT, Explainer, make_thumbnails
 from util.errors import one_line
 from util.files import atomic_write
 
@@ -35,18 +35,18 @@ def write_report(
     folder: str,
     evaluations: Sequence[Evaluation],
     *,
-    num_mistakes: int = 12,
+    number: int | None = DEFAULT,
     dataroot: str = "",
-    explain: Sequence[Callable[..., Heat]] = (),
+    explain: Sequence[Explainer] = (),
     options: Mapping[str, Any] | None = None,
 ) -> str:
     """Write everything that is made of evaluations, side by side where they are several.
 
-    The folder goes from its old state to the new one in one step. `num_mistakes` are shown of each
-    label in each test set, with pictures from `dataroot` or where the scores say that they come
-    from, and with Grad-CAM by `explain`, one for each of the first evaluations. `options` are those
-    of the command, which metrics.json keeps. Returns what the console shows: captions and the first
-    tables.
+    The folder goes from its old state to the new one in one step. Of each label in each test set
+    `number` images are shown (None: all), from `dataroot` or where the scores say that they come
+    from, and with Grad-CAM by `explain`, one for each of the first evaluations: `make_thumbnails`
+    says which. `options` are those of the command, which metrics.json keeps. Returns what the
+    console shows: captions and the first tables.
     """
     several = len(evaluations) > 1
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
@@ -61,12 +61,15 @@ def write_report(
             if each.measuring.calibration:
                 write_calibration(own("threshold.json"), each.measuring.calibration)
         shown = write_tables(new, evaluations, options)
-        mistakes = [
-            mistake
-            for each, its in itertools.zip_longest(evaluations, explain)
-            for mistake in find_pictures(each, num_mistakes, dataroot=dataroot, explain=its)
-        ]
-        write_page(new, evaluations, mistakes)
+        pictures = make_thumbnails(
+            new,
+            evaluations,
+            number=number,
+            mark=marks_of(evaluations)[start_of(evaluations)],
+            dataroot=dataroot,
+            explain=explain,
+        )
+        write_page(new, evaluations, pictures)
     return shown
 
 
@@ -103,52 +106,36 @@ def write_tables(
     return "\n\n".join([*said, *map(markdown, first)])
 
 
-def write_page(folder: str, evaluations: Sequence[Evaluation], mistakes: Sequence[Mistake]) -> None:
+def write_page(
+    folder: str, evaluations: Sequence[Evaluation], pictures: Mapping[str, Mapping[str, Picture]]
+) -> None:
     """Write the figures, as PNG and PDF, and report.html."""
-    thresholds = _thresholds(evaluations)
-    threshold = list(thresholds.values())[-1]
+    marks, start = marks_of(evaluations), start_of(evaluations)
+    thresholds = marks[start].logits[evaluations[0].name]
     page = Page(
-        ", ".join(each.name for each in evaluations),
-        [*(text.replace("**", "") for text in captions(evaluations)), *warnings(evaluations)],
-        _tables(evaluations, _comparisons(evaluations)),
-        drawings(os.path.join(folder, "figures"), evaluations, threshold),
-        {each.name: each.scores for each in evaluations},
-        threshold,
-        thresholds,
-        mistakes,
-        [
+        title=", ".join(each.name for each in evaluations),
+        overviews=[overview(each, len(warnings([each]))) for each in evaluations],
+        captions=[text.replace("**", "") for text in captions(evaluations)],
+        warnings=warnings(evaluations),
+        heat_maps=heat_maps(evaluations),
+        tables=_tables(evaluations, _comparisons(evaluations)),
+        drawings=drawings(
+            os.path.join(folder, "figures"), evaluations, next(iter(thresholds.values()))
+        ),
+        models={each.name: each.scores for each in evaluations},
+        marks=marks,
+        start=start,
+        mean_over=[name for each in evaluations for name in each.benchmark.chosen(each.scores)],
+        pictures=pictures,
+        unreadable=[
             (testset, path, reason)
             for each in evaluations
             for testset, reasons in each.provenance.unreadable.items()
             for path, reason in reasons.items()
         ],
+        provenance=[provenance(each) for each in evaluations],
     )
     write_html(os.path.join(folder, "report.html"), page)
-
-
-def find_pictures(
-    evaluation: Evaluation, number: int, *, dataroot: str, explain: Callable[..., Heat] | None
-) -> list[Mistake]:
-    """Return the mistakes at the last of the thresholds, with pictures of what was scored."""
-    threshold = list(_thresholds([evaluation]).values())[-1]
-    origin = evaluation.provenance
-    protocol = origin.protocol or ScoringProtocol()
-    transforms = {label: protocol.of_label(label).transforms()[0] for label in (0, 1)}
-    return gallery(
-        evaluation.name,
-        evaluation.scores,
-        threshold=threshold,
-        number=number,
-        roots=roots_of(dataroot, evaluation.scores) or origin.roots,
-        transforms=transforms,
-        explain=functools.partial(explain, threshold=threshold) if explain else None,
-    )
-
-
-def _thresholds(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """Return logits by name; mistakes are those at the last of them."""
-    calibration = evaluations[0].measuring.calibration if len(evaluations) == 1 else None
-    return {"0.5": 0.0} | ({"calibrated": calibration.threshold} if calibration else {})
 
 
 def _write(path: str, text: str) -> None:

@@ -16,6 +16,7 @@ from tests import commands
 from tools.released.counts import published_counts
 
 ROOT = commands.ROOT
+pytest_plugins = ["tests.in_browser"]  # a browser for the tests of pages
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -279,7 +279,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture
 def run(folder: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., pathlib.Path]:
     def call(*argv: object) -> pathlib.Path:
-        base = ["--results_dir", tmp_path, "--bootstrap", 50, "--gallery", 0, "--overwrite"]
+        base = ["--results_dir", tmp_path, "--bootstrap", 50, "--thumbnails", "none", "--overwrite"]
         if "--predictions" not in argv:
             base += ["--model_path", folder / "mine.pth", "--num_threads", 0]
         evaluate.main(parse(EvalOptions, list(map(str, [*base, *argv]))))

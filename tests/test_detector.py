@@ -150,7 +150,7 @@ class Peak:
     name = id = "peak"
     input, device, precision = InputSpec(None), CPU, "fp32"
     weights = sha256 = ""
-    trained_on = num_parameters = None
+    trained_on = trained = num_parameters = None
 
     def logits(self, images: Tensor) -> Tensor:
         return images[:, :, 0, 0].float().mean(dim=1)
@@ -223,10 +223,12 @@ def test_crops_are_torchvisions_and_score_by_their_mean_logit(
 def test_eval_takes_crops_and_says_so(images: pathlib.Path, tmp_path: pathlib.Path) -> None:
     weights = save_weights(tmp_path / "w.pth")
     flags = ["--model_path", weights, "--dataroot", images, "--results_dir", tmp_path / "r"]
-    result = run("eval.py", *flags, "--crops", 5, "--resize", 40, "--name", "x", "--gallery", 0)
+    result = run(
+        "eval.py", *flags, "--crops", 5, "--resize", 40, "--name", "x", "--thumbnails", "none"
+    )
     assert result.returncode == 0, result.stderr
     assert "mean logit of 5 crops of 32, short side resized to 40" in result.stdout
-    again = run("eval.py", *flags, "--name", "x", "--gallery", 0)
+    again = run("eval.py", *flags, "--name", "x", "--thumbnails", "none")
     assert (again.returncode, "results of another crops (5, now none)" in again.stderr) == (2, True)
     wrong = run("eval.py", *flags, "--crops", 3)
     assert (wrong.returncode, "--crops must be 1, 5 or 10" in wrong.stderr) == (2, True)

@@ -141,13 +141,13 @@ def test_tables_are_made_again_from_predictions(
     first = tmp_path / "first"
     again = script(
         *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
-        *("--name", "second"),
+        *("--name", "remade"),
     )
     assert again.returncode == 0, again.stderr
     for name in ("predictions.csv", "table.csv", "table.md", "table.tex", "metrics.json"):
-        assert (tmp_path / "second" / name).read_text() == (first / name).read_text()
-    pages = [(tmp_path / run / "report.html").read_text() for run in ("first", "second")]
-    assert pages[1].replace("second", "first") == pages[0]  # pictures and all
+        assert (tmp_path / "remade" / name).read_text() == (first / name).read_text()
+    pages = [(tmp_path / run / "report.html").read_text() for run in ("first", "remade")]
+    assert pages[1].replace("remade", "first") == pages[0]  # pictures and all
     beside = script(
         *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
         *("--published", "blur_jpg_prob0.5"),
@@ -225,7 +225,7 @@ def test_what_was_scored_is_not_scored_again(
     shutil.copytree(sweep / "san", tmp_path / "test/san")
     choice = ["--no_crop"] if protocol == "no_crop" else ["--cropSize", CROP]
     arguments = ["eval.py", "--model_path", weights, "--results_dir", tmp_path / "results"]
-    arguments += ["--gallery", 0, *choice, "--dataroot"]
+    arguments += ["--thumbnails", "none", *choice, "--dataroot"]
     assert quick(*arguments, tmp_path / "test", "--name", "first").returncode == 0
     shutil.copytree(sweep / "san", tmp_path / "copy/san")
     for root in ("test", "copy"):

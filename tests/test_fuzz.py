@@ -232,7 +232,7 @@ def evaluate(root: pathlib.Path, weights: pathlib.Path, *extra: str) -> int:
     options = [
         *("--model_path", str(weights), "--dataroot", str(root / "data")),
         *("--results_dir", str(root / "results"), "--name", "fuzz", "--cropSize", str(CROP)),
-        *("--bootstrap", "0", "--num_threads", "2", "--gallery", "0", "--device", "cpu"),
+        *("--bootstrap", "0", "--num_threads", "2", "--thumbnails", "none", "--device", "cpu"),
         *("--max_pixels", str(LIMIT)),
     ]
     return evaluation.main(parse(EvalOptions, [*options, *extra]))

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ import torch
 import torchvision
 
 import eval as evaluate
-from data.augment import Jpeg
+from data.augment import Jpeg, Transform
 from data.contents import ContentRecord, content_hash
 from evaluation import sweep
 from evaluation.evaluation import Evaluation, Provenance
@@ -29,6 +29,7 @@ from options.detector_source import default_name
 from options.eval_options import EvalOptions
 from options.parse import parse
 from report.latex import latex
+from report.pictures import applied
 from report.tables import markdown, model_tables
 from tests.conftest import write_image
 from tests.test_tables import make_model, random_scores
@@ -66,7 +67,7 @@ def run(weights: pathlib.Path, images: pathlib.Path, tmp_path: pathlib.Path) -> 
     """Run eval.py in this process on the fixtures; return the results' folder."""
 
     def call(*argv: object, model: object = weights, root: object = images) -> pathlib.Path:
-        base = ["--results_dir", tmp_path, "--bootstrap", 0, "--gallery", 0]
+        base = ["--results_dir", tmp_path, "--bootstrap", 0, "--thumbnails", "none"]
         if "--predictions" not in argv:
             base += ["--model_path", model, "--dataroot", root]
             base += ["--batch_size", 4, "--num_threads", 0]
@@ -246,16 +247,46 @@ def test_a_robustness_sweep_ends_with_a_short_table(
     assert {"blur_1.000001", "blur_1.0000012", "jpeg_90", "plain"} <= cells
 
 
-def test_the_gallery_shows_what_was_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[dict] = []
+def test_the_pictures_show_what_was_scored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Sequence[Transform]] = []
     monkeypatch.setattr(
-        "report.write.gallery", lambda *_, **known: shown.append(known["transforms"]) or []
+        "report.thumbnails.applied", lambda its, image: (shown.append(its), applied(its, image))[1]
     )
-    folder = run("--testsets", "san", "--reencode", "jpeg:40", "--name", "x") / "x"
+    flags = ("--thumbnails", "all")
+    folder = run("--testsets", "san", "--reencode", "jpeg:40", "--name", "x", *flags) / "x"
+    run("--predictions", folder / "predictions.csv", "--name", "y", *flags)
+    assert all(Jpeg(1.0, (40,), ("pil",)) in transforms for transforms in shown)
+    assert len(shown) == 2 * 8
+
+
+def test_pictures_of_earlier_results_go_with_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("report.thumbnails.EMBEDDED", 0)
+    flags = ("--testsets", "san", "--thumbnails")
+    folder = run(*flags, "all") / "mine"
+    (folder / "thumbnails/notes.txt").write_text("mine")
+    assert len(list((folder / "thumbnails").glob("*.png"))) == 8
+    run(*flags, "none")
+    assert [path.name for path in (folder / "thumbnails").iterdir()] == ["notes.txt"]
+
+
+def test_metrics_say_when_by_what_and_how_the_weights_were_trained(
+    run: Run, tmp_path: pathlib.Path
+) -> None:
+    made_from = {"options": {"seed": 7, "dataroot": "d"}, "data": {"train": "abc of 2 real"}}
+    model = save_weights(tmp_path / "told.pth", made_from=made_from, total_steps=12)
+    folder = run("--testsets", "san", "--name", "x", model=model) / "x"
+    told = metrics_of(folder)
+    assert set(told["made"]) == {"at", "command", "git_commit", "python", "packages"}
+    assert told["trained"] == {
+        **{"data": {"train": "abc of 2 real"}, "dataroot": "d", "seed": 7, "steps": 12}
+    }
+    page = (folder / "report.html").read_text()
+    assert "abc of 2 real" in page
+    assert told["made"]["at"] in page
     run("--predictions", folder / "predictions.csv", "--name", "y")
-    for transforms in shown:
-        assert all(Jpeg(1.0, (40,), ("pil",)) in its for its in transforms.values())
-    assert len(shown) == 2
+    assert metrics_of(folder.parent / "y")["made"] == told["made"]
 
 
 def scores_of(labels: list[int], logits: list[float]) -> Scores:

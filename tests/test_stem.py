@@ -277,7 +277,7 @@ def test_train_resume_and_eval_with_another_stem(
     assert_same_run(whole, parts)
     assert load(parts, "best")["arch"] == "resnet18-stride1-npr"
     argv = ["--model_path", str(parts / "model_epoch_best.pth"), "--dataroot", str(toy / "test")]
-    argv += ["--testsets", "biggan", "--bootstrap", "0", "--gallery", "0", "--device", "cpu"]
+    argv += ["--testsets", "biggan", "--bootstrap", "0", "--thumbnails", "none", "--device", "cpu"]
     argv += ["--results_dir", str(tmp_path / "results"), "--num_threads", "0", "--name"]
     tables = []
     for name, more in (("a", []), ("b", ["--arch", "resnet18-stride1-npr"])):

@@ -15,7 +15,7 @@ from tests.test_options import COMMANDS, refused
 SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
     *("predictions", "dataroot", "testsets", "bootstrap", "cluster", "few_shot", "calibrate_on"),
-    *("benchmark", "target_fpr", "published", "results_dir", "name", "gallery", "overwrite"),
+    *("benchmark", "target_fpr", "published", "results_dir", "name", "thumbnails", "overwrite"),
     "quiet",
 }
 
@@ -44,7 +44,7 @@ USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predic
         ("eval.py", f"{SCORE} --blur_sigmas 1", ["--blur_sigmas ", "--robustness"]),
         ("eval.py", f"{SCORE} --jpeg_qualities 90", ["--jpeg_qualities ", "--robustness"]),
         ("eval.py", f"{SCORE} --rescale_factors 1", ["--rescale_factors ", "--robustness"]),
-        ("eval.py", f"{SCORE} --gradcam --gallery 0", ["--gradcam ", "--gallery 0"]),
+        ("eval.py", f"{SCORE} --gradcam --thumbnails none", ["--gradcam ", "--thumbnails none"]),
         ("eval.py", f"{SCORE} --max_batch_pixels 9", ["--max_batch_pixels ", "--no_crop"]),
         ("eval.py", f"{SCORE} --no_crop --cropSize 9", ["--cropSize ", "--no_crop"]),
         ("eval.py", f"{SCORE} --target_fpr 0.1", ["--target_fpr ", "--calibrate_on"]),

@@ -292,7 +292,7 @@ def test_every_command_ends_and_says_what_it_left_out(
 ) -> None:
     common = ["--device", "cpu", "--num_threads", "0"]
     scoring = ["--model_path", str(weights), *common]
-    flags = ["--results_dir", str(tmp_path / "results"), "--bootstrap", "0", "--gallery", "0"]
+    flags = ["--results_dir", str(tmp_path / "results"), "--bootstrap", "0", "--thumbnails", "none"]
     argv = ["--dataroot", str(odd / "test"), *scoring, *flags]
     assert evaluation.main(parse(EvalOptions, argv)) == 0
     assert said(capsys.readouterr().err) == (1, 1, 1)

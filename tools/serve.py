@@ -41,6 +41,7 @@ def main() -> None:
     calibration = own_threshold(options.threshold, detector, protocol)
     page = rendered(
         "serve",
+        ("look.js", "serve.js"),
         detector=f"{os.path.basename(detector.weights)} ({detector.name}), {protocol.describe()}",
         verdicts=describe(calibration),
         is_calibrated=bool(calibration.calibrated_on),

@@ -7,10 +7,7 @@ import json
 import os
 import pathlib
 import platform
-import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +17,7 @@ from util.checkpoint import read_checkpoint
 from util.console import warn
 from util.errors import UsageError
 from util.files import write_json
-from util.machine import versions
+from util.machine import about_program
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
 PREVIOUS = "model_epoch_previous.pth"  # the LATEST before this one
@@ -34,7 +31,6 @@ OWN_FILES = (
     "val",
     "before_after",
 )
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
 
 def open_run(folder: str, continue_run: bool, overwrite: bool) -> None:
@@ -159,10 +155,7 @@ def write_about(
     """
     path = os.path.join(folder, "run.json")
     about = {
-        "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        "packages": versions(PACKAGES),
+        **about_program(),
         "platform": platform.platform(),
         "seed": options["seed"],
         "data_fingerprint": data,
@@ -205,19 +198,3 @@ def time_of(seconds: float) -> str:
     """Format seconds since 1970 as ISO 8601 local time, to the second, with its UTC offset."""
     moment = datetime.datetime.fromtimestamp(seconds)
     return moment.astimezone().isoformat(timespec="seconds")
-
-
-def _git_commit() -> str | None:
-    """Return the commit of this code, "+changes" if the work tree differs; None without git."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    git = ["git", "-C", here]
-    try:
-        commit = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")

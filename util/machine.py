@@ -1,11 +1,44 @@
-"""Describe the machine, for the record beside what was measured on it."""
+"""Describe the machine and the code, for the record beside what was made with them."""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable
+from typing import Any
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
+
+
+def about_program() -> dict[str, Any]:
+    """Return the command that is running, the commit of its code, and versions."""
+    return {
+        "command": shlex.join([os.path.basename(sys.executable), *sys.argv]),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": versions(PACKAGES),
+    }
+
+
+@functools.cache
+def git_commit() -> str | None:
+    """Return the commit of this code, "+changes" if the work tree differs; None without git."""
+    git = ["git", "-C", os.path.dirname(os.path.abspath(__file__))]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
 def processor() -> tuple[str, list[str]]:
