@@ -225,12 +225,13 @@ def report(
 ) -> None:
     """Write everything into `folder`, and print what to know of it."""
     explain = [functools.partial(gradcam, detector) for detector in detectors]
+    # where a release is laid out otherwise, a test set is no folder of its name
+    dataroot = "" if options.benchmark and not options.predictions else options.dataroot
     table = write_report(
         folder,
         evaluations,
         number=number_of(options.thumbnails),
-        # where a release is laid out otherwise, a test set is no folder of its name
-        dataroot="" if options.benchmark and not options.predictions else options.dataroot,
+        dataroot=dataroot,
         explain=explain if options.gradcam else (),
         options=dataclasses.asdict(options),
     )
@@ -246,6 +247,16 @@ def report(
             print(f"\n{learned}")
     for text in warnings(evaluations):
         warn(text)
+    if options.tracker:
+        from report.tracking import send_report  # noqa: PLC0415 (TensorBoard takes a second)
+
+        send_report(
+            options,
+            folder,
+            evaluations,
+            dataroot=dataroot,
+            number=options.tracker_pictures,
+        )
     print(f"\nresults: {folder}{os.sep} (report.html shows them, and the mistakes)")
 
 

@@ -43,7 +43,7 @@ from training.resume import (
     finish_records,
     is_finished,
     made_from,
-    open_tensorboard,
+    open_board,
     resume,
 )
 from training.setup import (
@@ -170,7 +170,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     if not state.is_plateau():  # the cycle spans what it was made for
         max_steps = state.schedule.total_steps
     if resumed and is_finished(options, state, max_steps):
-        finish_records(folder, progress)
+        finish_records(folder, options, progress)
         say(f"{folder}: this run is finished, after {len(progress.rows())} epochs; nothing to do")
         return
     progress.part = None  # if the run stopped amid an epoch, then that goes on
@@ -184,7 +184,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     )
     if resumed:
         say(f"continues after {progress.total_steps} steps, in epoch {progress.epoch + 1}")
-    board = open_tensorboard(folder, progress)
+    board = open_board(folder, options, progress)
     if options.probe and not resumed:  # the last layer first; then the loop, if more is to train
         probe(options, state, train_set=train_set, val_set=val_set, folder=folder, board=board)
 

@@ -38,6 +38,7 @@ from options.names import BENCHMARKS, PUBLISHED
 from options.places import writable_folder
 from options.saved import SavedIn
 from options.source import NEEDED, PART, PlainFolders
+from options.tracking import CHECK, HELP, missing_tracker
 
 
 def _encoder(value: str) -> str | None:
@@ -269,6 +270,14 @@ class OutputOptions:
         " (Grad-CAM)",
         needs=[SCORING, not_with("thumbnails", "none")],
     )
+    tracker: tuple[str, ...] = option((), f"{HELP} [none]", CHECK)
+    tracker_pictures: int = option(
+        1000,
+        "pictures that a tracker is given, of each test set those of the most wrong predictions;"
+        " the predictions themselves it is given in any case",
+        at_least(0),
+        needs=[only_with("tracker")],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,4 +320,4 @@ class EvalOptions(
             return NEEDED.format("--dataroot")
         if len(self.predictions) > 1 and self.calibrate_on:
             return "--calibrate_on belongs to one model: give one file to --predictions"
-        return None
+        return missing_tracker(self.tracker)

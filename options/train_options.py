@@ -27,6 +27,7 @@ from options.presets import MINIATURE, PRESETS, RECIPES, TABLE_2
 from options.probe import STEPS, ProbeOptions
 from options.saved import SavedIn
 from options.source import PlainFolders
+from options.tracking import CHECK, HELP, missing_tracker
 
 
 def _freeze(value: str) -> str | None:
@@ -177,6 +178,7 @@ class NetworkOptions:
 class LoggingOptions:
     """Logging and saving."""
 
+    tracker: tuple[str, ...] = option(("tensorboard",), HELP, CHECK)
     loss_freq: int = option(400, "log the loss every N steps", at_least(1), needs=[STEPS])
     save_latest_freq: int = option(
         2000,
@@ -242,7 +244,7 @@ class TrainOptions(
             return f"--accumulate {self.accumulate} is more than --batch_size {self.batch_size}"
         if self.continue_train and self.overwrite:
             return "--continue_train and --overwrite exclude each other"
-        return None
+        return missing_tracker(self.tracker)
 
 
 def may_change(options: TrainOptions) -> set[str]:
@@ -259,6 +261,7 @@ def may_change(options: TrainOptions) -> set[str]:
         "testsets",
         "gradcam",
         "quiet",
+        "tracker",
     }  # what a preset sets is compared itself
     names |= {"num_threads", "max_pixels", "loss_freq", "save_latest_freq", "save_epoch_freq"}
     names.add("profile")

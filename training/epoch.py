@@ -16,7 +16,8 @@ from evaluation.metrics import measure
 from evaluation.predict import predict, progress_bar
 from networks.detector import NetworkDetector, as_detector
 from training import run_folder
-from training.logs import TensorBoard, write_history
+from training.board import Board
+from training.logs import write_history
 from training.state import Progress, TrainingState
 from util import distributed
 from util.checkpoint import not_finite, save_checkpoint
@@ -89,7 +90,7 @@ def finish_epoch(
     metrics: dict[str, float],
     *,
     folder: str,
-    board: TensorBoard,
+    board: Board,
     num_images: int,
     keep_every: int,
     is_whole: bool,

@@ -1,4 +1,4 @@
-"""Write a run's history.csv, and TensorBoard's train/ and val/."""
+"""Write a run's history.csv, and draw what its curves are shown with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
 from util.files import atomic_write
@@ -28,52 +27,6 @@ def write_history(folder: str, history: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-
-
-class TensorBoard:
-    """Curves and pictures of one run; does nothing unless `enabled` (in the main process)."""
-
-    def __init__(
-        self, folder: str, *, enabled: bool, first_step: int, history: Sequence[dict[str, Any]]
-    ) -> None:
-        """Open the run's curves, to go on at step `first_step`.
-
-        The curves of "val" are redrawn from `history`: after a kill, the point of the last epoch
-        may be missing on disk, or there may be one of an epoch that is to be repeated.
-        """
-        first_steps = {"train": first_step, "val": 1}
-        self.writers = {
-            split: SummaryWriter(os.path.join(folder, split), purge_step=step)
-            for split, step in (first_steps.items() if enabled else ())
-        }
-        for row in history:
-            self.epoch(row)
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Add a point to each curve of "val", from a row of the history."""
-        metrics = {k.removeprefix("val_"): v for k, v in row.items() if k.startswith("val_")}
-        self.scalars("val", metrics, row["total_steps"])
-
-    def scalars(self, split: str, values: dict[str, float], step: int) -> None:
-        """Add a point to each curve of "train" or "val"."""
-        for name, value in values.items():
-            if split in self.writers:
-                self.writers[split].add_scalar(name, value, step)
-
-    def images(self, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
-        """Show a batch as the network gets it: images (N, 3, H, W) uint8, labels (N,)."""
-        if "train" in self.writers:
-            self.writers["train"].add_image("augmented", labelled_grid(images, labels), step)
-
-    def flush(self) -> None:
-        """Write all points to disk. Call it before saving a checkpoint that counts them."""
-        for writer in self.writers.values():
-            writer.flush()
-
-    def close(self) -> None:
-        """Write all points to disk and close the files."""
-        for writer in self.writers.values():
-            writer.close()
 
 
 def labelled_grid(images: torch.Tensor, labels: torch.Tensor, most: int = 32) -> torch.Tensor:

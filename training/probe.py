@@ -20,10 +20,10 @@ from networks.detector import NetworkDetector, as_detector
 from networks.device import autocast
 from options.probe import only_probes
 from options.train_options import TrainOptions
+from training.board import Board
 from training.epoch import finish_epoch, note_unreadable
 from training.features import Features, joined, read_features
 from training.last_layer import Line, fit
-from training.logs import TensorBoard
 from training.shards import file_states, size_of
 from training.state import TrainingState
 from util import distributed
@@ -46,7 +46,7 @@ def probe(
     train_set: TrainImages,
     val_set: EvalImages,
     folder: str,
-    board: TensorBoard,
+    board: Board,
 ) -> None:
     """Fit the last layer of the network as `options.probe` says. Where nothing else is to train,
     the run then ends: the probe is its one epoch, of no step.

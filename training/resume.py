@@ -12,10 +12,12 @@ from data.samples import Samples, count_labels, fingerprint
 from options.probe import only_probes
 from options.train_options import TrainOptions, may_change
 from training import run_folder, schedule
-from training.logs import TensorBoard, write_history
+from training.board import Board
+from training.logs import write_history
 from training.state import Progress, TrainingState
 from util import distributed
 from util.errors import UsageError
+from util.trackers.tracker import plain_values
 
 
 def describe_labels(labels: Any) -> str:  # noqa: ANN401
@@ -77,11 +79,12 @@ def resume(folder: str, options: TrainOptions, state: TrainingState) -> bool:
     return True
 
 
-def open_tensorboard(folder: str, progress: Progress) -> TensorBoard:
-    """Open the run's TensorBoard at `progress`, purging the points drawn beyond it."""
-    return TensorBoard(
+def open_board(folder: str, options: TrainOptions, progress: Progress) -> Board:
+    """Open the run in its trackers at `progress`, in the main process alone."""
+    return Board(
+        options.tracker if distributed.is_main() else (),
         folder,
-        enabled=distributed.is_main(),
+        options=plain_values(options),
         first_step=progress.total_steps + 1,
         history=progress.rows(),
     )
@@ -103,13 +106,13 @@ def is_finished(options: TrainOptions, state: TrainingState, max_steps: int) -> 
     return progress.epoch >= options.niter or schedule.plateau_ended(state.optimizer)
 
 
-def finish_records(folder: str, progress: Progress) -> None:
+def finish_records(folder: str, options: TrainOptions, progress: Progress) -> None:
     """Write what a run killed after its last checkpoint may lack.
 
-    That is history.csv, TensorBoard's curves and the time of the end; does nothing where the run
+    That is history.csv, the curves and the time of the end; does nothing where the run
     has ended in full.
     """
     if distributed.is_main() and not run_folder.has_ended(folder):
         write_history(folder, progress.rows())
-        open_tensorboard(folder, progress).close()
+        open_board(folder, options, progress).close()
         run_folder.end(folder)

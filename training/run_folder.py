@@ -20,6 +20,7 @@ from util.files import write_json
 from util.machine import about_program
 
 LATEST, BEST = "model_epoch_latest.pth", "model_epoch_best.pth"
+CHECKPOINTS, TRACKERS = (BEST, LATEST), "trackers.json"
 PREVIOUS = "model_epoch_previous.pth"  # the LATEST before this one
 UNFINISHED = "*.tmp"  # ending of temporary files, left by a run that was killed while writing
 OWN_FILES = (
@@ -30,6 +31,8 @@ OWN_FILES = (
     "train",
     "val",
     "before_after",
+    TRACKERS,
+    "wandb",
 )
 
 

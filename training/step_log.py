@@ -12,8 +12,8 @@ from data.loaders import TrainBatch
 from data.samples import Samples
 from options.train_options import TrainOptions
 from training import run_folder
+from training.board import Board
 from training.epoch import require_sound, save
-from training.logs import TensorBoard
 from training.state import TrainingState
 from training.watch import Watch
 from util.errors import Interrupted
@@ -29,7 +29,7 @@ class StepLog:
         state: TrainingState,
         *,
         folder: str,
-        board: TensorBoard,
+        board: Board,
         samples: Samples,
         batch_size: int,
         span: int,

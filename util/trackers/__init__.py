@@ -1,0 +1,1 @@
+"""Where a run can be followed while it lasts: one file for each tracker."""
