@@ -7,6 +7,7 @@ if __name__ == "__main__":
     OPTIONS = parse(PredictOptions)  # before the imports below, which take seconds
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -34,6 +35,10 @@ Verdict = Callable[[float], str]  # of a logit: real, fake or unsure
 
 def main(options: PredictOptions) -> int:
     """Predict as `options` say; return 1 where an image could not be read."""
+    if options.html and os.path.lexists(options.html) and not options.overwrite:
+        raise errors.UsageError(
+            f"--html {options.html}: is there already; name another, or give --overwrite"
+        )
     begun = begin(options.quiet)
 
     # the images, the detector, and how each image becomes a logit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,8 +85,6 @@ class PredictOptions(
 
     def conflict(self) -> str | None:
         """Return what is wrong with the options taken together, or None."""
-        if self.html and os.path.lexists(self.html) and not self.overwrite:
-            return f"--html {self.html}: is there already; name another, or give --overwrite"
         if not self.paths:
             return "PATHS are needed: image files, and folders of them"
         return not_one_detector(self.model_path, self.detector)

@@ -185,7 +185,6 @@ def test_every_option_is_read_by_its_script(name: str) -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "options"
     }
-    read |= {"overwrite"} if name == "predict.py" else set()  # PredictOptions.conflict needs it
     fields = dataclasses.fields(COMMANDS[name])
     assert {f.name for f in fields if not f.metadata["presets"]} == read  # those are the parser's
 
