@@ -12,7 +12,6 @@ from options.declare import (
     at_least,
     between,
     each,
-    file_name,
     if_given,
     not_with,
     one_of,
@@ -35,10 +34,10 @@ from options.machine import (
     SkipOptions,
 )
 from options.names import BENCHMARKS, PUBLISHED
-from options.places import writable_folder
+from options.report_options import OutputOptions
 from options.saved import SavedIn
 from options.source import NEEDED, PART, PlainFolders
-from options.tracking import CHECK, HELP, missing_tracker
+from options.tracking import missing_tracker
 
 
 def _encoder(value: str) -> str | None:
@@ -54,11 +53,6 @@ def _jpeg(value: str) -> str | None:
 def _size(value: str) -> str | None:
     fits = value == "none" or re.fullmatch(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3})?", value)
     return None if fits else "must be none, a side such as 256, or two such as 256x256"
-
-
-def _thumbnails(value: str) -> str | None:
-    fits = value in ("all", "none") or re.fullmatch(r"[1-9][0-9]{0,6}", value)
-    return None if fits else "must be a number from 1, all or none"
 
 
 def _crops(value: int) -> str | None:
@@ -238,45 +232,6 @@ class RobustnessOptions:
         "factors of the rescaling, which comes before the crop",
         each(between(0.01, 4)),
         needs=[only_with("robustness")],
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """Output."""
-
-    results_dir: str = option(
-        "results", "folder that holds the results' folders", writable_folder, metavar="FOLDER"
-    )
-    name: str = option(
-        "",
-        "name of the results' folder [RUN-best or RUN-latest, else the weights' file name]",
-        if_given(file_name),
-    )
-    overwrite: bool = option(
-        False, "replace results of other weights, another protocol or more test sets in that folder"
-    )
-    thumbnails: str = option(
-        "12",
-        "images that the report shows: of each label in each test set the N most wrong with their"
-        " partners, where names pair, and of several models as many on which two disagree; or all,"
-        " or none",
-        _thumbnails,
-        metavar="N",
-    )
-    gradcam: bool = option(
-        False,
-        "show where in these images (of all: in the 12 most wrong) the network saw its evidence"
-        " (Grad-CAM)",
-        needs=[SCORING, not_with("thumbnails", "none")],
-    )
-    tracker: tuple[str, ...] = option((), f"{HELP} [none]", CHECK)
-    tracker_pictures: int = option(
-        1000,
-        "pictures that a tracker is given, of each test set those of the most wrong predictions;"
-        " the predictions themselves it is given in any case",
-        at_least(0),
-        needs=[only_with("tracker")],
     )
 
 
