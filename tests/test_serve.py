@@ -97,14 +97,16 @@ def serving(root: pathlib.Path, weights: pathlib.Path, learned: Calibration) -> 
         environment={"TMPDIR": str(temporary)},
     )
     out, err = (pathlib.Path(command.folder.name) / name for name in ("1", "2"))
-    found = None
-    while not found:
-        assert command.process.is_alive(), err.read_text()
-        time.sleep(0.05)
-        found = out.exists() and re.match(r"http://127\.0\.0\.1:(\d+)/ ", out.read_text())
-    yield Served(command, int(found[1]), home, temporary)
-    if command.process.is_alive():
-        command.process.kill()
+    try:
+        found = None
+        while not found:
+            assert command.process.is_alive(), err.read_text()
+            time.sleep(0.05)
+            found = out.exists() and re.match(r"http://\S+:(\d+)/ ", out.read_text())
+        yield Served(command, int(found[1]), home, temporary)
+    finally:
+        if command.process.is_alive():
+            command.process.kill()
 
 
 @pytest.fixture(scope="module")
