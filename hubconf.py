@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # what is callable here torch.hub lists as an entry point
     from networks.detector import NetworkDetector
 
 # what an entry point imports; torch.hub names those that are missing
-dependencies = ["torch", "torchvision", "numpy", "PIL", "cv2", "scipy", "sklearn", "tqdm"]
-dependencies += ["matplotlib"]
+dependencies = ["torch", "torchvision", "numpy", "PIL", "cv2", "simplejpeg", "scipy", "sklearn"]
+dependencies += ["tqdm", "matplotlib"]
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _PACKAGES = ("options", "util", "data", "networks", "evaluation", "report")

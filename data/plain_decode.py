@@ -47,9 +47,11 @@ def _decode_png(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8] | None
 
 
 def _is_whole(content: bytes) -> bool:
-    """Return whether a PNG file's chunks follow one another to the last, IEND."""
+    """Return whether a PNG file's chunks follow one another to the last, IEND, and none begins an
+    animation, of which PIL reads more than the first frame.
+    """
     place, name = len(PNG), b""
-    while name != b"IEND" and place + _CHUNK.size <= len(content):
+    while name not in (b"IEND", b"acTL") and place + _CHUNK.size <= len(content):
         length, name = _CHUNK.unpack_from(content, place)
         place += _CHUNK.size + length + 4
     return name == b"IEND" and place <= len(content)

@@ -105,13 +105,13 @@ def test_comparison_csv_begins_as_it_did_and_names_the_metric_of_what_is_new(
 def test_there_is_a_table_for_each_metric() -> None:
     sets = {"progan": random_scores(1)}
     models = [evaluation_of(sets, name="a"), evaluation_of(shifted(sets), name="b")]
-    comparisons = {"b": compare(*models)}
+    comparisons = {("a", "b"): compare(*models)}
     tables = comparison_tables(models, comparisons)
     for table, (metric, name) in zip(
         tables, (("ap", "AP"), ("accuracy", "acc."), ("auroc", "AUROC")), strict=True
     ):
         assert table.headings[1::2] == [f"a {name}", f"b {name}", "a minus b"]
-        for cells, line in zip(table.cells, comparisons["b"], strict=True):
+        for cells, line in zip(table.cells, comparisons["a", "b"], strict=True):
             lead = line.leads[metric]
             values = (lead.first, lead.second, lead.difference.value)
             assert list(cells[1::2]) == [f"{100 * value:.2f}" for value in values]

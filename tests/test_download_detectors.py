@@ -116,7 +116,7 @@ def test_the_licence_comes_first_and_the_command_last(
     digest = hashlib.sha256(server.files["own.safetensors"]).hexdigest()
     path = tmp_path / "weights/npr/own.safetensors"
     assert f"{path}: fetched, fits npr, 0 kB, SHA-256 {digest}, none is known" in said
-    assert said[-1].endswith(f"eval.py --detector npr:{path} --dataroot dataset/test")
+    assert said[-2].endswith(f"eval.py --detector npr:{path} --dataroot dataset/test")
     assert tree(tmp_path / "weights") == {"npr/own.safetensors": server.files["own.safetensors"]}
 
 
@@ -215,7 +215,7 @@ def test_a_frozen_backbone_is_not_missed_and_the_way_to_it_is_said(
     publish(backbone="vit.of.timm", backbone_file="https://example.org/clip.bin")
     code, out, _ = run("weights", "npr")
     assert any("to be got from https://example.org/clip.bin" in line for line in out)
-    assert "own.safetensors,clip.bin --dataroot" in out[-1]
+    assert "own.safetensors,clip.bin --dataroot" in out[-2]
 
 
 def test_without_timm_it_is_said_that_the_keys_were_not_checked(

@@ -144,8 +144,13 @@ def test_tables_are_made_again_from_predictions(
         *("--name", "remade"),
     )
     assert again.returncode == 0, again.stderr
-    for name in ("predictions.csv", "table.csv", "table.md", "table.tex", "metrics.json"):
+    for name in ("predictions.csv", "table.csv", "table.md", "table.tex"):
         assert (tmp_path / "remade" / name).read_text() == (first / name).read_text()
+    both = [
+        json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("first", "remade")
+    ]
+    assert [metrics.pop("options")["name"] for metrics in both] == ["first", "remade"]
+    assert both[0] == both[1]
     pages = [(tmp_path / run / "report.html").read_text() for run in ("first", "remade")]
     assert pages[1].replace("remade", "first") == pages[0]  # pictures and all
     beside = script(

@@ -217,7 +217,7 @@ def test_training_tells_the_time_left_of_the_whole_run(
 def test_bars_are_made_in_one_place() -> None:
     folders = ("data", "training", "evaluation", "report", "tools", "minibench", "benchmarks")
     files = [
-        *ROOT.glob("*.py"),
+        *(p for p in ROOT.glob("*.py") if p.name != "hubconf.py"),  # it names what is needed
         *(p for f in (*folders, "studies") for p in (ROOT / f).rglob("*.py")),
     ]
     assert len(files) > 100
