@@ -17,11 +17,11 @@ ifneq ($(strip $(PIP_FLAGS)),)
 .PHONY: $(VENV)/installed
 endif
 
-$(VENV)/installed: requirements.txt requirements-dev.txt requirements-timm.txt requirements-trackers.txt
+$(VENV)/installed: requirements.txt requirements-dev.txt requirements-timm.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "make setup: Python 3.10 or newer is needed; name one with make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --progress-bar on $(PIP_FLAGS) -r requirements.txt -r requirements-timm.txt -r requirements-trackers.txt -r requirements-dev.txt
+	$(BIN)/pip install --progress-bar on $(PIP_FLAGS) -r requirements.txt -r requirements-timm.txt -r requirements-dev.txt
 	@touch $@
 
 demo: setup ## the whole experiment in miniature: build images, train, sweep, print the table

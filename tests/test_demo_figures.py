@@ -201,7 +201,7 @@ def pinned() -> dict[str, str]:
 
 
 def test_constraints_pin_what_is_required_and_nothing_else() -> None:
-    kinds = ("", "-timm", "-trackers", "-dev")
+    kinds = ("", "-timm", "-dev")
     files = [ROOT / f"requirements{kind}.txt" for kind in kinds]
     lines = [line for file in files for line in file.read_text().split()]
     assert list(pinned()) == [line.partition(">=")[0] for line in lines]

@@ -4,6 +4,7 @@ log of LevelDB, with W&B's own message types), Trackio's store by SQL.
 
 from __future__ import annotations
 
+import importlib
 import json
 import pathlib
 import sqlite3
@@ -11,11 +12,14 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from wandb.proto import wandb_internal_pb2
+import pytest
 
 HEADER, BLOCK = 7, 32768  # bytes: of the file and of each piece alike; pieces do not cross a block
 WHOLE, LAST = 1, 4  # pieces that end a record
-Record: Any = vars(wandb_internal_pb2)["Record"]  # it is made as the module is imported
+# Not in `make setup`, as Trackio wants an older Pillow (docs/tracking.md): no tests without them.
+for package in ("trackio", "wandb"):
+    pytest.importorskip(package, reason="pip install -r requirements-trackers.txt")
+Record: Any = importlib.import_module("wandb.proto.wandb_internal_pb2").Record
 
 
 def offline(folder: pathlib.Path, tracker_store: pathlib.Path) -> dict[str, str]:
