@@ -289,6 +289,6 @@ def test_pictures_beside_the_page_are_loaded(open_page: Open, tmp_path: pathlib.
     pictures = {"crn": {name: Picture("thumbnails/000001.png", 8, 8)}}
     page = open_page(PAGE._replace(pictures=pictures), f"#predictions&q={name}")
     shown = page.tab.locator("#predictions-table .open img")
-    assert shown.count() == 1
+    sync_api.expect(shown).to_have_count(1)
     shown.evaluate("image => image.decode()")
     assert shown.evaluate("image => image.naturalWidth") == 8

@@ -81,7 +81,9 @@ def test_the_map_is_that_of_a_slow_independent_gradcam(arch: str) -> None:
             bias.fill_(100 * sign)
         heat = heatmap(network, arch, noise())
         assert heat.dtype == np.float32
-        assert_as_exact(heat, *slow_gradcams(network, noise(), sign))
+        # the layers before the maps run without a gradient, for which an Intel processor takes
+        # convolutions of another rounding: of vgg16 14 times as far off as the plain way
+        assert_as_exact(heat, *slow_gradcams(network, noise(), sign), factor=32)
 
 
 def test_the_layers_before_the_maps_keep_nothing_for_a_gradient() -> None:
