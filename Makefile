@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINI := dataset/mini
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-eval test test-slow bench lint format clean
+.PHONY: help setup demo reproduce reproduce-eval test test-slow test-trackers bench lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ test: setup lint ## the test suite, linters and types first
 
 test-slow: setup ## every study and the paper's reproduction, in small: minutes more
 	$(PYTEST) -m slow
+
+# In a folder of their own: Trackio wants an older Pillow than the rest has.
+$(VENV)/trackers: requirements-trackers.txt | setup
+	$(BIN)/pip install --quiet --upgrade --target $@ -r $<
+	@touch $@
+
+test-trackers: $(VENV)/trackers ## the tests of --tracker, with Weights & Biases and Trackio
+	REQUIRE_TRACKERS=1 OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/trackers \
+		$(BIN)/python -m pytest -n 2 tests/test_trackers.py tests/test_trackers_report.py
 
 bench: setup ## measure against the reference recipe, into docs/benchmarks.md; alone on the machine
 	$(BIN)/python -m benchmarks
