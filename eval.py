@@ -234,6 +234,7 @@ def report(
         dataroot=dataroot,
         explain=explain if options.gradcam else (),
         options=dataclasses.asdict(options),
+        figures=not options.no_figures,
     )
     print(table)
     for each in evaluations:

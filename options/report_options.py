@@ -39,6 +39,9 @@ class OutputOptions:
         _thumbnails,
         metavar="N",
     )
+    no_figures: bool = option(
+        False, "draw no figures: of a small evaluation, and of many, most of what the report takes"
+    )
     gradcam: bool = option(
         False,
         "show where in these images (of all: in the 12 most wrong) the network saw its evidence"

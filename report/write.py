@@ -39,14 +39,15 @@ def write_report(
     dataroot: str = "",
     explain: Sequence[Explainer] = (),
     options: Mapping[str, Any] | None = None,
+    figures: bool = True,
 ) -> str:
     """Write everything that is made of evaluations, side by side where they are several.
 
     The folder goes from its old state to the new one in one step. Of each label in each test set
     `number` images are shown (None: all), from `dataroot` or where the scores say that they come
     from, and with Grad-CAM by `explain`, one for each of the first evaluations: `make_thumbnails`
-    says which. `options` are those of the command, which metrics.json keeps. Returns what the
-    console shows: captions and the first tables.
+    says which. `options` are those of the command, which metrics.json keeps. Figures are drawn
+    unless `figures` is False. Returns what the console shows: captions and the first tables.
     """
     several = len(evaluations) > 1
     with new_results(folder, [each.name for each in evaluations] if several else []) as new:
@@ -69,7 +70,7 @@ def write_report(
             dataroot=dataroot,
             explain=explain,
         )
-        write_page(new, evaluations, pictures)
+        write_page(new, evaluations, pictures, figures=figures)
     return shown
 
 
@@ -107,11 +108,19 @@ def write_tables(
 
 
 def write_page(
-    folder: str, evaluations: Sequence[Evaluation], pictures: Mapping[str, Mapping[str, Picture]]
+    folder: str,
+    evaluations: Sequence[Evaluation],
+    pictures: Mapping[str, Mapping[str, Picture]],
+    *,
+    figures: bool = True,
 ) -> None:
     """Write the figures, as PNG and PDF, and report.html."""
     marks, start = marks_of(evaluations), start_of(evaluations)
     thresholds = marks[start].logits[evaluations[0].name]
+    drawn = []
+    if figures:
+        threshold = next(iter(thresholds.values()))
+        drawn = drawings(os.path.join(folder, "figures"), evaluations, threshold)
     page = Page(
         title=", ".join(each.name for each in evaluations),
         overviews=[overview(each, len(warnings([each]))) for each in evaluations],
@@ -119,9 +128,7 @@ def write_page(
         warnings=warnings(evaluations),
         heat_maps=heat_maps(evaluations),
         tables=_tables(evaluations, _comparisons(evaluations)),
-        drawings=drawings(
-            os.path.join(folder, "figures"), evaluations, next(iter(thresholds.values()))
-        ),
+        drawings=drawn,
         models={each.name: each.scores for each in evaluations},
         marks=marks,
         start=start,

@@ -99,7 +99,7 @@ def score(setting: Setting, model: Job, kind: str = "", *flags: str) -> Job:
     name = "_".join(filter(None, (model.name.replace("train", "score", 1), kind)))
     argv = ["eval.py", "--model_path", weights(model), "--dataroot", str(setting.test_root())]
     argv += ["--results_dir", str(setting.out / "results"), "--name", name, "--overwrite"]
-    argv += ["--bootstrap", "0", "--thumbnails", "none"]
+    argv += ["--bootstrap", "0", "--thumbnails", "none", "--no_figures"]
     argv += ["--testsets", SMOKE_TESTSETS] if setting.smoke else []
     if not kind:  # the spread over seeds is what studies look at; thresholds come along
         argv += ["--few_shot", "1", "--calibrate_on", str(setting.data / "mini" / "val")]

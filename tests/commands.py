@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from typing import NamedTuple
 
+from tests import undrawn
+
 ROOT = pathlib.Path(__file__).parent.parent
 CONTEXT = multiprocessing.get_context("forkserver")
 Result = subprocess.CompletedProcess[str]
@@ -50,15 +52,15 @@ def start(
     cwd: pathlib.Path = ROOT,
     environment: Mapping[str, str] | None = None,
     own_group: bool = False,
-    pictures: bool = True,
 ) -> Command:
-    """Start `python <argv>`: a script of this project, or -m and a module. Without `pictures`,
-    figures are made but not rendered, which is most of what a small evaluation takes.
+    """Start `python <argv>`: a script of this project, or -m and a module. A report's figures are
+    drawn where tests/undrawn.py says so.
     """
     start_server()
     folder = tempfile.TemporaryDirectory(prefix="command")
-    arguments = ([str(value) for value in argv], str(cwd), environment or {}, folder.name)
-    process = CONTEXT.Process(target=_be_the_command, args=(*arguments, own_group, pictures))
+    its = ([str(value) for value in argv], str(cwd), environment or {}, folder.name)
+    arguments = (*its, own_group, undrawn.are_drawn())
+    process = CONTEXT.Process(target=_be_the_command, args=arguments)
     process.start()
     return Command(process, folder)
 
@@ -67,10 +69,9 @@ def run(
     *argv: object,
     cwd: pathlib.Path = ROOT,
     environment: Mapping[str, str] | None = None,
-    pictures: bool = True,
 ) -> Result:
     """Run `python <argv>` to its end."""
-    return start(*argv, cwd=cwd, environment=environment, pictures=pictures).result()
+    return start(*argv, cwd=cwd, environment=environment).result()
 
 
 def run_in_two_processes(*argv: object) -> Result:
@@ -107,7 +108,7 @@ def _be_the_command(
     environment: Mapping[str, str],
     folder: str,
     own_group: bool,
-    pictures: bool,
+    figures: bool,
 ) -> None:
     for number in (1, 2):
         file = os.open(os.path.join(folder, str(number)), os.O_WRONLY | os.O_CREAT)
@@ -118,10 +119,8 @@ def _be_the_command(
         os.setsid()
     # a shell lets what it starts in the background, as the whole suite may be, ignore Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if not pictures:
-        import util.drawing  # noqa: PLC0415 (not all commands need it)
-
-        util.drawing._rendered = lambda figure, kind: b""
+    if figures:
+        undrawn.draw()
     os.chdir(cwd)
     os.environ.update(environment)
     main = types.ModuleType("__main__")

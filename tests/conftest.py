@@ -6,13 +6,13 @@ import gc
 import os
 import pathlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests import commands
+from tests import commands, undrawn
 from tools.released.counts import published_counts
 
 ROOT = commands.ROOT
@@ -87,6 +87,13 @@ def real_skeleton(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def script() -> Script:
     """Run a script of the project in a process of its own."""
     return commands.run
+
+
+@pytest.fixture
+def figures() -> Iterator[None]:
+    """Reports have their figures (tests/undrawn.py)."""
+    with undrawn.figures():
+        yield
 
 
 def assert_wrong_usage(result: subprocess.CompletedProcess[str], *words: str) -> None:

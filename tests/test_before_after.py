@@ -34,6 +34,7 @@ def make_testsets(root: pathlib.Path, *names: str) -> str:
     return ",".join(str(root / name / "test") for name in names)
 
 
+@pytest.mark.usefixtures("figures")
 def test_what_was_gained_and_forgotten_is_told(
     toy: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

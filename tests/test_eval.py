@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
 import os
@@ -60,12 +59,6 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return root
 
 
-@pytest.fixture
-def quick(script: Script) -> Script:
-    """Run a script as `script` does, for what is not seen in pictures."""
-    return functools.partial(script, pictures=False)
-
-
 def network_of(weights: pathlib.Path) -> torch.nn.Module:
     """What torchvision makes of the file, without this project."""
     network: torch.nn.Module = torchvision.models.resnet50(num_classes=1)
@@ -82,11 +75,11 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
     weights: pathlib.Path,
     sweep: pathlib.Path,
     tmp_path: pathlib.Path,
-    quick: Script,
+    script: Script,
     protocol: str,
 ) -> None:
     choice = ["--no_crop"] if protocol == "no_crop" else ["--cropSize", CROP]
-    result = quick(
+    result = script(
         *("eval.py", "--model_path", weights, "--dataroot", sweep, "--results_dir", tmp_path),
         *("--batch_size", 5, "--num_threads", 1, *choice),
     )
@@ -131,6 +124,7 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
     assert set(metrics["testsets"]) == {"progan", "san", "zeta set"}
 
 
+@pytest.mark.usefixtures("figures")
 def test_tables_are_made_again_from_predictions(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
@@ -153,6 +147,15 @@ def test_tables_are_made_again_from_predictions(
     assert both[0] == both[1]
     pages = [(tmp_path / run / "report.html").read_text() for run in ("first", "remade")]
     assert pages[1].replace("remade", "first") == pages[0]  # pictures and all
+    assert (first / "figures/roc.png").exists()
+    assert 'href="#figures"' in pages[0]
+    plain = script(
+        *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
+        *("--name", "plain", "--no_figures"),
+    )
+    assert plain.returncode == 0, plain.stderr
+    assert not (tmp_path / "plain/figures").exists()
+    assert 'id="figures"' not in (tmp_path / "plain/report.html").read_text()
     beside = script(
         *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
         *("--published", "blur_jpg_prob0.5"),
@@ -170,23 +173,23 @@ def test_tables_are_made_again_from_predictions(
 
 
 def test_weights_that_do_not_fit_score_nothing(
-    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     state = torch.load(weights, weights_only=True)["model"]
     del state["layer3.2.bn1.running_var"]
     torch.save({"model": state}, tmp_path / "cut.pth")
     arguments = ["--dataroot", sweep, "--results_dir", tmp_path / "results"]
-    result = quick("eval.py", "--model_path", tmp_path / "cut.pth", *arguments)
+    result = script("eval.py", "--model_path", tmp_path / "cut.pth", *arguments)
     assert_wrong_usage(result, "layer3.2.bn1.running_var", "cut.pth")
-    result = quick("eval.py", "--model_path", tmp_path / "none.pth", *arguments)
+    result = script("eval.py", "--model_path", tmp_path / "none.pth", *arguments)
     assert_wrong_usage(result, "none.pth")
-    result = quick("predict.py", "--model_path", tmp_path / "cut.pth", sweep / "san/0_real")
+    result = script("predict.py", "--model_path", tmp_path / "cut.pth", sweep / "san/0_real")
     assert_wrong_usage(result, "layer3.2.bn1.running_var")
     assert not (tmp_path / "results").exists()
 
 
 def test_a_damaged_image_is_listed_and_all_others_are_scored(
-    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     for name in ("progan", "san"):
         shutil.copytree(sweep / name, tmp_path / "test" / name)
@@ -195,7 +198,7 @@ def test_a_damaged_image_is_listed_and_all_others_are_scored(
     (tmp_path / "test/lost/1_fake/all.png").write_bytes(b"")
     arguments = ["eval.py", "--model_path", weights, "--dataroot", tmp_path / "test"]
     arguments += ["--results_dir", tmp_path, "--cropSize", CROP]
-    result = quick(*arguments)
+    result = script(*arguments)
     assert result.returncode == 1
     assert "progan/cat/0_real/broken.png: cannot be read as an image" in result.stderr
     assert "lost/1_fake/all.png: cannot be read" in result.stderr
@@ -208,7 +211,7 @@ def test_a_damaged_image_is_listed_and_all_others_are_scored(
     assert "broken.png" in (tmp_path / "published/report.html").read_text()
     assert "| unreadable |" in result.stdout
 
-    quiet = quick(*arguments, "--skip_unreadable")
+    quiet = script(*arguments, "--skip_unreadable")
     assert quiet.returncode == 0
     assert "broken.png" not in quiet.stderr
     assert "progan: 1 image could not be read" in quiet.stderr
@@ -221,7 +224,7 @@ def test_what_was_scored_is_not_scored_again(
     weights: pathlib.Path,
     sweep: pathlib.Path,
     tmp_path: pathlib.Path,
-    quick: Script,
+    script: Script,
     protocol: str,
 ) -> None:
     """Files are known by their bytes: a copy is not scored anew, and a file whose bytes changed is
@@ -231,10 +234,10 @@ def test_what_was_scored_is_not_scored_again(
     choice = ["--no_crop"] if protocol == "no_crop" else ["--cropSize", CROP]
     arguments = ["eval.py", "--model_path", weights, "--results_dir", tmp_path / "results"]
     arguments += ["--thumbnails", "none", *choice, "--dataroot"]
-    assert quick(*arguments, tmp_path / "test", "--name", "first").returncode == 0
+    assert script(*arguments, tmp_path / "test", "--name", "first").returncode == 0
     shutil.copytree(sweep / "san", tmp_path / "copy/san")
     for root in ("test", "copy"):
-        again = quick(*arguments, tmp_path / root, "--name", root)
+        again = script(*arguments, tmp_path / root, "--name", root)
         assert again.returncode == 0, again.stderr
         assert "nothing was scored anew" in again.stdout
         predictions = [tmp_path / f"results/{run}/predictions.csv" for run in ("first", root)]
@@ -243,13 +246,14 @@ def test_what_was_scored_is_not_scored_again(
         state = path.stat()
         path.write_bytes(b"x" * state.st_size)
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    changed = quick(*arguments, tmp_path / "test", "--name", "changed")
+    changed = script(*arguments, tmp_path / "test", "--name", "changed")
     assert changed.returncode == 1
     assert "cannot be read" in changed.stderr
-    other = quick(*arguments, tmp_path / "copy", "--precision", "bf16")  # another protocol
+    other = script(*arguments, tmp_path / "copy", "--precision", "bf16")  # another protocol
     assert "nothing was scored anew" not in other.stdout
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
@@ -315,11 +319,11 @@ def halved(image: Image.Image) -> Image.Image:
 
 
 def test_a_threshold_learned_elsewhere_is_used_and_kept(
-    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     arguments = ["eval.py", "--model_path", weights, "--dataroot", sweep, "--cropSize", CROP]
     arguments += ["--results_dir", tmp_path, "--testsets", "san,progan"]
-    result = quick(*arguments, "--calibrate_on", sweep / "zeta set", "--target_fpr", 0.2)
+    result = script(*arguments, "--calibrate_on", sweep / "zeta set", "--target_fpr", 0.2)
     assert result.returncode == 0, result.stderr
     learned = json.loads((tmp_path / "published/threshold.json").read_text())
     assert (learned["num_real"], learned["num_fake"], learned["crop_size"]) == (6, 6, CROP)
@@ -335,7 +339,7 @@ def test_a_threshold_learned_elsewhere_is_used_and_kept(
     assert float(table["san"]["calibrated_accuracy"]) == written(np.mean(right), 6)
 
     predict = ["predict.py", "--model_path", weights, "--cropSize", CROP, sweep / "san/1_fake"]
-    answer = quick(*predict, "--threshold", tmp_path / "published/threshold.json")
+    answer = script(*predict, "--threshold", tmp_path / "published/threshold.json")
     assert answer.returncode == 0
     rows = list(csv.DictReader(answer.stdout.splitlines()))
     assert list(rows[0]) == ["path", "probability", "logit", "verdict", "error"]
@@ -346,17 +350,17 @@ def test_a_threshold_learned_elsewhere_is_used_and_kept(
             assert float(row["logit"]) <= learned["unsure_from"]
         else:
             assert row["verdict"] == "unsure"
-    lines = quick(*predict, "--format", "jsonl").stdout.splitlines()
+    lines = script(*predict, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line)["path"] for line in lines] == [row["path"] for row in rows]
     assert json.loads(lines[0])["logit"] == float(rows[0]["logit"])  # the same, done twice
-    whole = quick(*predict[:3], sweep / "san/1_fake", "--threshold", learned_for_others(tmp_path))
+    whole = script(*predict[:3], sweep / "san/1_fake", "--threshold", learned_for_others(tmp_path))
     assert_wrong_usage(whole, "--threshold", "other weights")
     again = ["eval.py", "--predictions", tmp_path / "published/predictions.csv", "--results_dir"]
     again += [tmp_path, "--name", "again", "--calibrate_on"]
-    made = quick(*again, tmp_path / "published/predictions.csv")
+    made = script(*again, tmp_path / "published/predictions.csv")
     assert_wrong_usage(made, "--calibrate_on", "own")
-    assert_wrong_usage(quick(*again, sweep / "san"), "--calibrate_on", "predictions.csv")
-    own = quick(*arguments, "--calibrate_on", sweep / "san/0_real")
+    assert_wrong_usage(script(*again, sweep / "san"), "--calibrate_on", "predictions.csv")
+    own = script(*arguments, "--calibrate_on", sweep / "san/0_real")
     assert_wrong_usage(own, "--calibrate_on", "test set")
 
 
@@ -394,17 +398,17 @@ def test_two_models_are_compared_on_their_predictions(
 
 
 def test_wrong_folders_are_named(
-    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     base = ["eval.py", "--model_path", weights, "--dataroot"]
-    assert_wrong_usage(quick(*base, tmp_path / "no"), f"{tmp_path}/no: no such folder")
-    assert_wrong_usage(quick(*base, sweep, "--testsets", "crn"), "crn", "progan, san, zeta set")
+    assert_wrong_usage(script(*base, tmp_path / "no"), f"{tmp_path}/no: no such folder")
+    assert_wrong_usage(script(*base, sweep, "--testsets", "crn"), "crn", "progan, san, zeta set")
     (tmp_path / "all/train").mkdir(parents=True)
     (tmp_path / "all/test").mkdir()
-    assert_wrong_usage(quick(*base, tmp_path / "all"), str(tmp_path / "all/test"))
+    assert_wrong_usage(script(*base, tmp_path / "all"), str(tmp_path / "all/test"))
     shutil.rmtree(tmp_path / "all")
     (tmp_path / "odd/real").mkdir(parents=True)
-    assert_wrong_usage(quick(*base, tmp_path), "odd", "0_real", "real")
+    assert_wrong_usage(script(*base, tmp_path), "odd", "0_real", "real")
 
 
 def test_one_label_alone_gives_empty_cells_and_a_warning(
@@ -422,13 +426,13 @@ def test_one_label_alone_gives_empty_cells_and_a_warning(
 
 
 def test_the_miniature_says_so(
-    weights: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     write_image(tmp_path / "test/progan/0_real/a.png", 1)
     write_image(tmp_path / "test/progan/1_fake/a.png", 2)
     (tmp_path / "minibench.json").write_text('{"note": "A miniature, not the paper."}')
     arguments = ("--dataroot", tmp_path / "test", "--results_dir", tmp_path)
-    result = quick("eval.py", "--model_path", weights, *arguments)
+    result = script("eval.py", "--model_path", weights, *arguments)
     assert "A miniature, not the paper." in result.stdout
     assert "A miniature, not the paper." in (tmp_path / "published/table.md").read_text()
 
@@ -456,7 +460,7 @@ def test_predict_scores_whole_images_and_goes_on_past_a_bad_one(
 
 
 def test_reencoding_gives_every_image_the_same_last_encoder(
-    weights: pathlib.Path, tmp_path: pathlib.Path, quick: Script
+    weights: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     for number in range(6):
         write_image(tmp_path / f"test/san/0_real/{number}.png", number)
@@ -477,7 +481,7 @@ def test_reencoding_gives_every_image_the_same_last_encoder(
         ("theirs", ("--dataroot", tmp_path / "jpeg")),
     ):
         arguments = more if name == "theirs" else ("--dataroot", tmp_path / "test", *more)
-        result = quick("eval.py", *flags, *arguments, "--name", name)
+        result = script("eval.py", *flags, *arguments, "--name", name)
         assert result.returncode == 0, result.stderr
         rows = csv.DictReader((tmp_path / name / "predictions.csv").open())
         logits[name] = np.array([float(row["logit"]) for row in rows])
@@ -487,5 +491,5 @@ def test_reencoding_gives_every_image_the_same_last_encoder(
     np.testing.assert_array_equal(logits["png"], logits["plain"])
     assert np.abs(logits["ours"] - logits["plain"]).max() > 1e-3  # kept scores are told apart
     assert "first re-encoded as jpeg:60" in (tmp_path / "ours/table.md").read_text()
-    wrong = quick("eval.py", *flags, "--dataroot", tmp_path, "--reencode", "jpeg:0")
+    wrong = script("eval.py", *flags, "--dataroot", tmp_path, "--reencode", "jpeg:0")
     assert_wrong_usage(wrong, "--reencode must be png or jpeg:1 to jpeg:100")

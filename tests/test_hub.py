@@ -159,7 +159,7 @@ def test_an_evaluation_is_that_of_eval_py(
     (testsets / "san/1_fake/junk.png").write_bytes(b"junk")
     flags = ["--model_path", weights, "--dataroot", testsets, "--results_dir", tmp_path]
     flags += ["--num_threads", 0, "--bootstrap", 20, "--device", "cpu", "--thumbnails", "none"]
-    result = run("eval.py", *flags, "--skip_unreadable", pictures=False)
+    result = run("eval.py", *flags, "--skip_unreadable")
     assert result.returncode == 0, result.stderr
     expected = read_predictions(str(tmp_path / "mine/predictions.csv"))
     detector = load_detector(str(weights), device="cpu")

@@ -433,7 +433,6 @@ def test_eval_scores_a_probe(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
         *("eval.py", "--model_path", folder / "model_epoch_best.pth", "--dataroot", toy / "val"),
         *("--results_dir", tmp_path / "results", "--device", "cpu", "--bootstrap", 0),
         *("--precision", "bf16", "--num_threads", 0),
-        pictures=False,
     )
     assert result.returncode == 0, result.stderr
     assert "are among those that the network was trained on" not in result.stderr

@@ -42,7 +42,7 @@ class Typist:
         self.told: list[tuple[str, str]] = []  # command, and what it printed
 
     def __call__(self, command: tuple[str, ...]) -> int:
-        started = commands.start(*command, environment=self.environment, pictures=False)
+        started = commands.start(*command, environment=self.environment)
         if self.kill and self.kill[0] in command:
             while started.process.is_alive() and not self.kill[1]():
                 time.sleep(0.002)

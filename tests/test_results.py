@@ -136,6 +136,7 @@ def test_the_same_command_and_a_wider_one_replace_their_own_results(run: Run) ->
     assert "Partial" not in (folder / "table.md").read_text()
 
 
+@pytest.mark.usefixtures("figures")
 def test_no_file_of_earlier_results_stays_and_a_strangers_file_does(run: Run) -> None:
     options = ("--robustness", "--blur_sigmas", 1, "--jpeg_qualities", 90, "--rescale_factors", 1)
     folder = run("--name", "x", "--testsets", "san", *options) / "x"

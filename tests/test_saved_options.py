@@ -217,7 +217,7 @@ def test_an_evaluation_is_repeated_from_its_metrics(
     )
     first = tmp_path / "results/first"
     file = str(first / "metrics.json")
-    again = script("eval.py", "--options", file, "--name", "again", pictures=False)
+    again = script("eval.py", "--options", file, "--name", "again")
     assert again.returncode == 0, again.stderr
     mine, its = (
         json_of(tmp_path / "results" / name, "metrics.json") for name in ("first", "again")
@@ -231,9 +231,7 @@ def test_an_evaluation_is_repeated_from_its_metrics(
         (tmp_path / "results" / name / "table.csv").read_bytes() for name in ("first", "again")
     ]
     assert table[0] == table[1]
-    whole = script(
-        "eval.py", "--options", file, "--no_crop", "--testsets", "progan", pictures=False
-    )
+    whole = script("eval.py", "--options", file, "--no_crop", "--testsets", "progan")
     assert whole.returncode == 0, whole.stderr  # in the folder that is named for the weights
     swept = json_of(tmp_path / "results/run-best", "metrics.json")
     assert (swept["crop_size"], list(swept["testsets"])) == (None, ["progan"])

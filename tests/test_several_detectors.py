@@ -52,9 +52,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, toy: pathlib.Path) -> pathlib
 
 @pytest.fixture
 def sweep(script: Script, toy: pathlib.Path, home: pathlib.Path, tmp_path: pathlib.Path) -> Script:
-    """Run eval.py on the toy's test sets, without figures, into the test's folder."""
+    """Run eval.py on the toy's test sets, into the test's folder."""
     base = ("eval.py", "--dataroot", toy / "test", "--results_dir", tmp_path, "--bootstrap", 50)
-    return functools.partial(script, *base, pictures=False)
+    return functools.partial(script, *base)
 
 
 def test_several_give_what_each_gives_alone(
@@ -221,11 +221,11 @@ def test_an_image_of_both_labels_cannot_be_treated_by_label(
     some = next((tmp_path / "root/biggan/0_real").iterdir())
     shutil.copy(some, tmp_path / "root/biggan/1_fake/twice.png")
     base = ("eval.py", "--model_path", home / "one.pth", "--dataroot", tmp_path / "root")
-    result = script(*base, "--results_dir", tmp_path, "--reencode", "jpeg:60@fake", pictures=False)
+    result = script(*base, "--results_dir", tmp_path, "--reencode", "jpeg:60@fake")
     assert result.returncode == 2
     assert "is among the real and among the fake images" in result.stderr.splitlines()[-1]
     assert "twice.png" in result.stderr
-    assert script(*base, "--results_dir", tmp_path, pictures=False).returncode == 0
+    assert script(*base, "--results_dir", tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path: pathlib.Path) -> None:
         "def train(name):\n"
         "    argv = ('train.py', '--name', name, '--checkpoints_dir', str(out / 'c'), '--preset',\n"
         "            'minibench', '--dataroot', sys.argv[2], '--arch', 'mobilenet_v3_small',\n"
-        "            '--max_steps', '40', '--save_latest_freq', '2', '--continue_train')\n"
+        "            '--max_steps', '16', '--save_latest_freq', '2', '--continue_train')\n"
         "    return Job(name, argv, keep='model_epoch_latest.pth', run=str(out / 'c' / name))\n"
         "run(lambda: bool(run_jobs([train('one'), train('two')], Machine(out, 'cpu'))))\n"
     )
