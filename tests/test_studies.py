@@ -151,7 +151,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path: pathlib.Path) -> None:
         "            'minibench', '--dataroot', sys.argv[2], '--arch', 'mobilenet_v3_small',\n"
         "            '--max_steps', '16', '--save_latest_freq', '2', '--continue_train')\n"
         "    return Job(name, argv, keep='model_epoch_latest.pth', run=str(out / 'c' / name))\n"
-        "run(lambda: bool(run_jobs([train('one'), train('two')], Machine(out, 'cpu'))))\n"
+        "run(lambda: bool(run_jobs([train('one'), train('two')], Machine(out, 'cpu', 2))))\n"
     )
     command = (job, tmp_path / "out", tmp_path / "data/mini")
     running = start(*command)
