@@ -62,7 +62,7 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         )
 
     monkeypatch.setattr("evaluation.setup.load_detector", stub)
-    monkeypatch.setattr("report.write.write_page", lambda *_: None)
+    monkeypatch.setattr("report.write.write_page", lambda *_, **__: None)
 
     def run(*argv: object, name: str = "out") -> pathlib.Path:
         given = [str(value) for value in argv]

@@ -113,7 +113,7 @@ def by_eval(
     root: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, float]:
     """The mean row of eval.py's table.csv, with a store of scores of its own."""
-    monkeypatch.setattr("report.write.write_page", lambda *_: None)
+    monkeypatch.setattr("report.write.write_page", lambda *_, **__: None)
     monkeypatch.setattr(
         npr, "RELEASE", Release(blueprint=blueprint, paper="p", source="s", licence="l", free=True)
     )
