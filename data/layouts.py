@@ -95,7 +95,7 @@ def _places(root: str, order: Sequence[str], layout: Layout) -> tuple[dict[str, 
 
 
 def _in_manifest(path: str, order: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    names = set(read_manifest(path).testsets)
+    names = set(read_manifest(path).testsets.names)
     return {name: name for name in order if name in names}, sorted(names - {*order, ""})
 
 

@@ -26,10 +26,10 @@ def shared_image(first: Samples, second: Samples) -> str:
         return ""
     known = {
         (theirs[folder], name)
-        for folder, _, name in (path.rpartition(b"/") for path in second.paths.tolist())
+        for folder, _, name in (path.rpartition(b"/") for path in second.paths)
         if theirs.get(folder) in common
     }
-    for index, path in enumerate(first.paths.tolist()):
+    for index, path in enumerate(first.paths):
         folder, _, name = path.rpartition(b"/")
         if (ours.get(folder), name) in known:
             return first.path(index)
@@ -53,7 +53,7 @@ def refuse_both(fakes: Samples, reals: Samples, where: str) -> None:
 def _directories(samples: Samples) -> dict[bytes, Identity]:
     """Return the identities of the images' directories by path; missing ones are left out."""
     found: dict[bytes, Identity] = {}
-    for folder in {path.rpartition(b"/")[0] for path in samples.paths.tolist()}:
+    for folder in {path.rpartition(b"/")[0] for path in samples.paths}:  # no list: of 65 MB
         with contextlib.suppress(OSError):
             state = os.stat(os.path.join(samples.root, os.fsdecode(folder)) or ".")
             found[folder] = state.st_dev, state.st_ino

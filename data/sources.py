@@ -44,7 +44,7 @@ def training_images(
         return hold_out(_plain_pair(real, fakes), val_fraction)
     if os.path.isfile(dataroot):
         manifest = read_manifest(dataroot)
-        if not any(manifest.splits):
+        if not any(manifest.splits.names):
             return hold_out(manifest.select(classes=classes), val_fraction)
         train, val = (manifest.select(split=split, classes=classes) for split in splits)
         for split, samples in zip(splits, (train, val), strict=True):
@@ -147,7 +147,7 @@ def testsets_left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     if not wanted or not os.path.exists(dataroot):
         return []
     is_manifest = os.path.isfile(dataroot)
-    names = read_manifest(dataroot).testsets if is_manifest else subfolders(dataroot)
+    names = read_manifest(dataroot).testsets.names if is_manifest else subfolders(dataroot)
     return sorted(set(names) - set(wanted) - set(REALS_OF.values()) - {""})
 
 
@@ -170,9 +170,9 @@ def find_all_sets(
         )
     if os.path.isfile(dataroot):
         manifest = read_manifest(dataroot)
-        splits = [name for name in SPLITS if name in manifest.splits]
+        splits = [name for name in SPLITS if name in manifest.splits.names]
         found = {name: manifest.select(split=name) for name in splits}
-        if set(manifest.splits) - set(splits):
+        if set(manifest.splits.names) - set(splits):
             tests = find_testsets(dataroot, split=split, real=real, val_fraction=val_fraction)
             found |= {f"test/{name}" if splits else name: tests[name] for name in tests}
         return found
@@ -247,15 +247,15 @@ def _of_manifest(
     manifest: Manifest, wanted: Sequence[str], split: str, *, val_fraction: float
 ) -> dict[str, Samples]:
     """Return a manifest's test sets; unnamed rows are the set of the file's name without ending."""
-    part = split if split in SPLITS and not any(manifest.splits) else ""
-    split = "" if part else split or ("test" if "test" in manifest.splits else "")
-    if not split and len(set(manifest.splits)) > 1:
+    splits = manifest.splits.names
+    part = split if split in SPLITS and not any(splits) else ""
+    split = "" if part else split or ("test" if "test" in splits else "")
+    if not split and len(splits) > 1:
         raise UsageError(
-            f"{manifest.path}: has rows of the splits {', '.join(sorted(set(manifest.splits)))};"
+            f"{manifest.path}: has rows of the splits {', '.join(sorted(splits))};"
             " say which with --split"
         )
-    rows = zip(manifest.testsets, manifest.splits, strict=True)
-    names = sorted({name for name, row_split in rows if row_split == split or not split})
+    names = manifest.names_of(split)
     if not names:
         raise UsageError(f"--split {split}: no rows of it in {manifest.path}")
     _require_all(wanted, names, manifest.path)

@@ -76,7 +76,7 @@ def test_a_set_without_a_name_does_not_replace_one_that_is_called_so(folder: pat
 
 def test_a_path_has_no_null(folder: pathlib.Path) -> None:
     (folder / "m.jsonl").write_text('{"path": "a\\u0000b", "label": 1}\n')
-    with pytest.raises(UsageError, match="row 1: has label 1 and path"):
+    with pytest.raises(UsageError, match="row 1: has label '1' and path"):
         read_manifest(str(folder / "m.jsonl"))
 
 

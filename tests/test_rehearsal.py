@@ -55,7 +55,7 @@ on_linux = pytest.mark.skipif(not PROC.exists(), reason="memory is read from /pr
 # what is free in the memory that they inherit, once, and how much that is differs.
 MAX_LISTING = 220
 MAX_MANIFEST_WRITTEN = 180
-MAX_MANIFEST_READ = 700
+MAX_MANIFEST_READ = 150
 MAX_VERIFIED = 120
 MAX_WORKER_GROWTH = 16
 

@@ -163,7 +163,7 @@ def test_a_manifest_takes_the_place_of_the_folders(
     rows = read_manifest(str(file))
     assert set(rows.sizes) == {1}
     assert rows.times[0] == os.stat(rows.samples.path(0)).st_mtime_ns
-    assert set(rows.classes) == {"cat", "train", ""}
+    assert set(rows.classes.names) == {"cat", "train", ""}
 
 
 def run_manifest(dataroot: pathlib.Path, out: object, *more: str) -> None:
