@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # what is callable here torch.hub lists as an entry point
 
 # what an entry point imports; torch.hub names those that are missing
 dependencies = ["torch", "torchvision", "numpy", "PIL", "cv2", "simplejpeg", "scipy", "sklearn"]
-dependencies += ["tqdm", "matplotlib"]
+dependencies += ["tqdm", "matplotlib", "zstandard"]
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _PACKAGES = ("options", "util", "data", "networks", "evaluation", "report")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from data.images import UnreadableImage
+from data.images import UnreadableImage, find_packed
 
 
 class FileState(NamedTuple):
@@ -26,7 +26,9 @@ class FileState(NamedTuple):
 
 
 def file_state(path: str) -> FileState:
-    """Return the state of a file. Raises UnreadableImage where it is missing."""
+    """Return the state of a file, or of its pack. Raises UnreadableImage where it is missing."""
+    if its := find_packed(path):
+        return FileState(*its.state())
     try:
         state = os.stat(path)
     except OSError as error:

@@ -17,8 +17,8 @@ import torch
 from torch.utils.data import Dataset
 
 from data.augment import Transform
-from data.contents import FileState, content_hash
-from data.images import Pixels, UnreadableImage, decode
+from data.contents import FileState
+from data.images import Pixels, UnreadableImage
 from data.order import Order
 from data.samples import Samples
 from options.machine import MAX_PIXELS
@@ -67,9 +67,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
         chosen = index
         while True:
             try:
-                path = self.samples.path(chosen)
-                content = self.samples.read(chosen)
-                image = decode(content, path, self.max_pixels)
+                content, image = self.samples.load(chosen, self.max_pixels)
             except UnreadableImage as error:
                 unreadable.append(error)
                 if len(unreadable) == MAX_TRIES:
@@ -78,7 +76,7 @@ class TrainImages(Dataset[TrainItem | UnreadableImage]):
                 continue
             pixels = apply(self.transforms, image, draws)
             label = int(self.samples.labels[index])
-            return TrainItem(pixels, label, chosen, content_hash(content), unreadable)
+            return TrainItem(pixels, label, chosen, content, unreadable)
 
     def _replacement(self, epoch: int, index: int, attempt: int) -> int:
         """Draw an image of the same label, by a generator of its own: no other draw changes."""
@@ -125,17 +123,15 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
     def __getitem__(self, key: tuple[int, int, int]) -> EvalItem | UnreadableImage:
         """Return image `index` in its variants first..last-1, for the key (index, first, last)."""
         index, first, last = key
-        path = self.samples.path(index)
         draws = self.draws(index)
         try:
             state = self.samples.state(index)
-            content = self.samples.read(index)
-            image = decode(content, path, self.max_pixels)
+            content, image = self.samples.load(index, self.max_pixels)
         except UnreadableImage as error:
             return error
         return EvalItem(
             index,
-            Seen(state, content_hash(content), *image.shape[:2]),
+            Seen(state, content, *image.shape[:2]),
             [
                 (index * len(self.variants) + v, apply(self.variants[v], image, draws))
                 for v in range(first, last)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, features
 
+from data.packed import Packed, packed
 from data.plain_decode import decode_plain
 from options.machine import MAX_PIXELS
 from util.errors import WorkError
@@ -66,18 +67,41 @@ class UnreadableImage(WorkError):
 
 
 def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read and decode an image file into (H, W, 3) uint8; see `read_file` and `decode`."""
-    return decode(read_file(path), path, max_pixels)
+    """Read and decode an image into (H, W, 3) uint8; see `read_file`, `decode` and `unpack`."""
+    its = find_packed(path)
+    return unpack(its, path, max_pixels) if its else decode(read_file(path), path, max_pixels)
 
 
 def read_file(path: str) -> bytes:
-    """Return the content of a file.
+    """Return the content of a file, which may lie in a pack (data/packed.py).
 
     Raises UnreadableImage where it is missing, larger than MAX_BYTES, or no regular file: reading a
-    pipe may block for ever, and a device may never end.
+    pipe may block for ever, and a device may never end; and where a pack has its pixels alone.
     """
+    if its := find_packed(path):
+        with _as_unreadable(path):
+            if (content := its.original()) is not None:
+                return content
+        raise UnreadableImage(path, "is packed as pixels: what its file was like is not known")
     with _opened(path) as file:
         return file.read()
+
+
+def find_packed(path: str) -> Packed | None:
+    """Return the image of a pack that `path` names, or None; raise UnreadableImage for a damaged
+    pack.
+    """
+    with _as_unreadable(path):
+        return packed(path)
+
+
+def unpack(its: Packed, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the pixels of an image in a pack as `decode` does; `path` is for errors."""
+    with _as_unreadable(path):
+        if (content := its.original()) is not None:
+            return decode(content, path, max_pixels)
+        _require_few(path, its.size(), max_pixels)
+        return its.pixels()
 
 
 def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -100,18 +124,21 @@ def decode(content: bytes, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
 def pixels_of(image: Image.Image, path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Return an image that PIL has opened as `decode` does; `path` is for errors."""
     with _as_unreadable(path):
-        if image.width * image.height > max_pixels:
-            raise UnreadableImage(
-                path,
-                f"holds {image.width}x{image.height} pixels, more than {max_pixels:,} in all"
-                " (--max_pixels)",
-            )
+        _require_few(path, (image.height, image.width), max_pixels)
         if image.mode == "F":
             raise UnreadableImage(path, "holds floating-point values, not 8 or 16 bits")
         if image.mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B", ..., "I" in older PIL
             grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
             return np.repeat(grey[..., np.newaxis], 3, axis=2)
         return np.asarray(image.convert("RGB"))
+
+
+def _require_few(path: str, size: tuple[int, int], max_pixels: int) -> None:
+    height, width = size
+    if width * height > max_pixels:
+        raise UnreadableImage(
+            path, f"holds {width}x{height} pixels, more than {max_pixels:,} in all (--max_pixels)"
+        )
 
 
 @contextlib.contextmanager
@@ -174,7 +201,9 @@ def read_header(path: str) -> Header:
     Raises UnreadableImage where it cannot be read, or the file is no regular one. Pixels that are
     damaged or cut short pass unnoticed.
     """
-    with _opened(path) as file, Image.open(file, formats=DECODERS) as image:
+    its = find_packed(path)
+    opened = contextlib.nullcontext(io.BytesIO(read_file(path))) if its else _opened(path)
+    with _as_unreadable(path), opened as file, Image.open(file, formats=DECODERS) as image:
         tables = getattr(image, "quantization", None) or {}
         return Header(
             format=image.format or "",
@@ -210,6 +239,8 @@ def _sampling(image: Image.Image) -> str:
 def image_size(path: str) -> tuple[int, int]:
     """Return (height, width) from the file's header; (0, 0) where it cannot be read."""
     try:
+        if its := find_packed(path):
+            return its.size()
         header = read_header(path)
     except UnreadableImage:  # decoding it will raise the reason
         return 0, 0

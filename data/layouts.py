@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data.manifest_file import read_manifest
+from data.manifest_file import is_manifest, read_manifest
 from data.samples import Samples, find_samples
 from data.sources import concat_by_path, find_testsets
 from data.testsets import REALS_OF
@@ -91,7 +91,7 @@ def check_wanted(wanted: Sequence[str], order: Sequence[str], benchmark: str) ->
 
 def _places(root: str, order: Sequence[str], layout: Layout) -> tuple[dict[str, str], list[str]]:
     """Return the path of each test set that is there, and the names of what is none of them."""
-    return _in_manifest(root, order) if os.path.isfile(root) else _in_folder(root, order, layout)
+    return _in_manifest(root, order) if is_manifest(root) else _in_folder(root, order, layout)
 
 
 def _in_manifest(path: str, order: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -141,7 +141,7 @@ def _samples(
     split: str,
     real: str,
 ) -> dict[str, Samples]:
-    if os.path.isfile(root):
+    if is_manifest(root):
         return find_testsets(root, list(places), split=split, real=real)
     found: dict[str, Samples] = {}
     groups: dict[tuple[str, str], dict[str, str]] = {}  # parent folder, split -> folder -> name

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.overlap import refuse_both, with_label
+from data.packed import Pack, is_pack, open_pack
 from data.samples import RUN, Samples
 from options.declare import file_name
 from util.errors import UsageError
@@ -79,42 +80,58 @@ class Manifest(NamedTuple):
         return sorted(self.testsets.names[code] for code in np.unique(self.testsets.codes[rows]))
 
 
+def is_manifest(path: str) -> bool:
+    """Return whether `read_manifest` is to read a path: a file, or the folder of a pack."""
+    return os.path.isfile(path) or is_pack(path)
+
+
 def read_manifest(path: str) -> Manifest:
-    """Read a manifest: a CSV file with a header, or JSON lines (*.jsonl).
+    """Read a manifest: a CSV file with a header, JSON lines (*.jsonl), or the index of a pack.
 
     Rows have `path` and `label` (0 or 1, real or fake) and may have the other COLUMNS. Raises
     UsageError for another kind of file, a row that lacks these, a path that comes twice, a testset
     that is no folder's name, and where a checked file is not of the recorded size and time
     (`refuse_stale`, for about MAX_CHECKED files).
     """
+    if os.path.isdir(path) and (its := open_pack(path)):
+        return _of_pack(its)
+    try:
+        with open_csv(path) as file:
+            manifest = collect(path, _rows(path, file, COLUMNS))
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a manifest ({error})") from error
+    refuse_stale(manifest, every=max(1, len(manifest.sizes) // MAX_CHECKED))
+    return manifest
+
+
+def collect(path: str, rows: Iterable[tuple[int, Sequence[str]]]) -> Manifest:
+    """Return the manifest `path` of its rows, (line number, cells of COLUMNS). Raises UsageError as
+    `read_manifest` does.
+    """
     parts: list[npt.NDArray[np.bytes_]] = []  # of the paths, RUN rows each
     paths: list[bytes] = []
     hashes, labels = array("q"), array("B")
     few = tuple((dict[str, int](), array("i")) for _ in range(3))  # testset, class, split
     sizes, times = array("q"), array("q")
-    try:
-        with open_csv(path) as file:
-            for number, cells in _rows(path, file, COLUMNS):
-                name, label = cells[0], LABEL_NAMES.get(cells[1].lower())
-                if label is None or not name or "\0" in name:
-                    raise UsageError(
-                        f"{path}: row {number}: has label {cells[1]!r} and path {name!r}; wants a"
-                        " path, and 0 (real) or 1 (fake)"
-                    )
-                if cells[2] and cells[2] not in few[0][0] and (wrong := file_name(cells[2])):
-                    raise UsageError(f"{path}: row {number}: testset {cells[2]!r} {wrong}")
-                labels.append(label)
-                for cell, (codes_of, codes) in zip(cells[2:5], few, strict=True):
-                    codes.append(codes_of.setdefault(cell, len(codes_of)))
-                sizes.append(_whole_number(path, cells[5]))
-                times.append(_whole_number(path, cells[6]))
-                paths.append(os.fsencode(name))
-                hashes.append(hash(os.path.normpath(paths[-1])))  # a path has many spellings
-                if len(paths) == RUN:
-                    parts.append(np.array(paths))
-                    paths.clear()
-    except (OSError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as a manifest ({error})") from error
+    for number, cells in rows:
+        name, label = cells[0], LABEL_NAMES.get(cells[1].lower())
+        if label is None or not name or "\0" in name:
+            raise UsageError(
+                f"{path}: row {number}: has label {cells[1]!r} and path {name!r}; wants a path, and"
+                " 0 (real) or 1 (fake)"
+            )
+        if cells[2] and cells[2] not in few[0][0] and (wrong := file_name(cells[2])):
+            raise UsageError(f"{path}: row {number}: testset {cells[2]!r} {wrong}")
+        labels.append(label)
+        for cell, (codes_of, codes) in zip(cells[2:5], few, strict=True):
+            codes.append(codes_of.setdefault(cell, len(codes_of)))
+        sizes.append(_whole_number(path, cells[5]))
+        times.append(_whole_number(path, cells[6]))
+        paths.append(os.fsencode(name))
+        hashes.append(hash(os.path.normpath(paths[-1])))  # a path has many spellings
+        if len(paths) == RUN:
+            parts.append(np.array(paths))
+            paths.clear()
     if not labels:
         raise UsageError(f"{path}: has no rows")
     every = np.concatenate([*parts, np.array(paths, np.bytes_)])
@@ -122,9 +139,18 @@ def read_manifest(path: str) -> Manifest:
     columns = [Column(list(names), np.frombuffer(codes, np.int32)) for names, codes in few]
     samples = Samples(os.path.dirname(path) or ".", every, np.frombuffer(labels, np.uint8))
     numbers = [np.frombuffer(its, np.int64) for its in (sizes, times)]
-    manifest = Manifest(path, samples, columns[0], columns[1], columns[2], numbers[0], numbers[1])
-    refuse_stale(manifest, every=max(1, len(labels) // MAX_CHECKED))
-    return manifest
+    return Manifest(path, samples, columns[0], columns[1], columns[2], numbers[0], numbers[1])
+
+
+def _of_pack(its: Pack) -> Manifest:
+    names = its.about["names"]
+    columns = [
+        Column(names[name], np.ascontiguousarray(its.rows[name]))
+        for name in ("testset", "class", "split")
+    ]
+    samples = Samples(its.folder, its.paths, np.ascontiguousarray(its.rows["label"]))
+    unknown = np.full(len(its.rows), -1)  # its images cannot change
+    return Manifest(its.folder, samples, columns[0], columns[1], columns[2], unknown, unknown)
 
 
 def read_column(path: str, name: str) -> dict[str, str]:

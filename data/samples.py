@@ -11,8 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data.contents import FileState, file_state
-from data.images import ENDINGS, image_size, read_file
+from data.contents import FileState, content_hash, file_state
+from data.images import (
+    ENDINGS,
+    Pixels,
+    decode,
+    find_packed,
+    image_size,
+    read_file,
+    unpack,
+)
 from data.other_layout import refuse_other_layout
 from data.walk import (
     GENIMAGE_LABELS,
@@ -25,6 +33,7 @@ from data.walk import (
     subfolders,
     warn_left_out,
 )
+from options.machine import MAX_PIXELS
 from util.errors import UsageError
 
 SPLITS = ("train", "val")
@@ -47,9 +56,22 @@ class Samples(NamedTuple):
         """Return the path of image `index`, root included."""
         return os.path.join(self.root, self.relative(index))
 
-    def read(self, index: int) -> bytes:
-        """Return the bytes of image `index`. Raises UnreadableImage as `read_file` does."""
-        return read_file(self.path(index))
+    def load(self, index: int, max_pixels: int = MAX_PIXELS) -> tuple[str, Pixels]:
+        """Return the `content_hash` of image `index` and its pixels, (H, W, 3) uint8.
+
+        Raises UnreadableImage as `open_image` does.
+        """
+        path = self.path(index)
+        if its := find_packed(path):
+            return its.content(), unpack(its, path, max_pixels)
+        content = read_file(path)
+        return content_hash(content), decode(content, path, max_pixels)
+
+    def content(self, index: int) -> str:
+        """Return the `content_hash` of image `index`; raise UnreadableImage."""
+        path = self.path(index)
+        its = find_packed(path)
+        return its.content() if its else content_hash(read_file(path))
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the height and width of image `index` by its header; (0, 0) where it has none."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data.held_out import hold_out, part_of, require_both_labels
-from data.manifest_file import Manifest, read_manifest
+from data.manifest_file import Manifest, is_manifest, read_manifest
 from data.other_layout import refuse_other_layout, require_split
 from data.overlap import refuse_both, shared_image, with_label
 from data.samples import (
@@ -42,7 +42,7 @@ def training_images(
     """
     if fakes:
         return hold_out(_plain_pair(real, fakes), val_fraction)
-    if os.path.isfile(dataroot):
+    if is_manifest(dataroot):
         manifest = read_manifest(dataroot)
         if not any(manifest.splits.names):
             return hold_out(manifest.select(classes=classes), val_fraction)
@@ -103,7 +103,7 @@ def find_testsets(
     """
     if fakes:
         found = _by_name(fakes)
-    elif os.path.isfile(dataroot):
+    elif is_manifest(dataroot):
         found = _of_manifest(read_manifest(dataroot), wanted, split, val_fraction=val_fraction)
     else:
         found = _of_folder(dataroot, wanted)
@@ -146,8 +146,9 @@ def testsets_left_out(dataroot: str, wanted: Sequence[str]) -> list[str]:
     """Return the names of the test sets of `dataroot` not `wanted`; none if `wanted` is empty."""
     if not wanted or not os.path.exists(dataroot):
         return []
-    is_manifest = os.path.isfile(dataroot)
-    names = read_manifest(dataroot).testsets.names if is_manifest else subfolders(dataroot)
+    names = (
+        read_manifest(dataroot).testsets.names if is_manifest(dataroot) else subfolders(dataroot)
+    )
     return sorted(set(names) - set(wanted) - set(REALS_OF.values()) - {""})
 
 
@@ -168,7 +169,7 @@ def find_all_sets(
         return find_testsets(
             dataroot, split=split, real=real, fakes=fakes, val_fraction=val_fraction
         )
-    if os.path.isfile(dataroot):
+    if is_manifest(dataroot):
         manifest = read_manifest(dataroot)
         splits = [name for name in SPLITS if name in manifest.splits.names]
         found = {name: manifest.select(split=name) for name in splits}

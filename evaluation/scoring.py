@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.augment import Transform
-from data.contents import FileState, content_hash
+from data.contents import FileState
 from data.dataset import EvalImages, Seen
 from data.images import UnreadableImage
 from data.loaders import Indices, eval_reader
@@ -202,7 +202,7 @@ def kept_scores(
             state = samples.state(index)
             if state in by_state or not any_kept:
                 return by_state.get(state, "")
-            new[state] = content_hash(samples.read(index))
+            new[state] = samples.content(index)
         except UnreadableImage:  # decoding it will tell the reason
             return ""
         return new[state]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data.images import Pixels, UnreadableImage, decode
+from data.images import Pixels, UnreadableImage, open_image
 from data.samples import Samples
 from evaluation.protocol import ScoringProtocol
 from networks.detector import NetworkDetector
@@ -115,7 +115,7 @@ def take_pictures(
 
     def taken(index: int, closely: bool) -> None:
         with contextlib.suppress(UnreadableImage):
-            image = decode(samples.read(index), samples.path(index), protocol.max_pixels)
+            image = open_image(samples.path(index), protocol.max_pixels)
             if closely:
                 found.looks[index] = look_at(image, protocol, explain)
             found.thumbnails[index] = encoded(shrunk(image))

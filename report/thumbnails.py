@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from data.augment import Transform
 from data.images import Pixels, UnreadableImage, open_image
+from data.packed import is_pack
 from data.samples import label_folders, subfolders
 from evaluation.evaluation import Evaluation
 from evaluation.protocol import ScoringProtocol
@@ -82,7 +83,7 @@ def roots_of(dataroot: str, testsets: Iterable[str]) -> dict[str, str]:
     """Return the folders of test sets in `dataroot`, which may be one itself, or a manifest."""
     if os.path.isfile(dataroot):
         return dict.fromkeys(testsets, os.path.dirname(dataroot))
-    if os.path.isdir(dataroot) and label_folders(subfolders(dataroot)):
+    if os.path.isdir(dataroot) and (is_pack(dataroot) or label_folders(subfolders(dataroot))):
         return dict.fromkeys(testsets, dataroot)
     return {name: os.path.join(dataroot, name) for name in testsets} if dataroot else {}
 

@@ -4,8 +4,8 @@ import ast
 import pathlib
 
 COMMANDS = (
-    *("download", "verify", "audit", "manifest", "spectra", "check_detector", "runs", "reproduce"),
-    "serve",
+    *("download", "verify", "audit", "manifest", "pack", "spectra", "check_detector", "runs"),
+    *("reproduce", "serve"),
 )
 
 

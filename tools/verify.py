@@ -6,6 +6,7 @@ import os
 from collections import Counter
 
 from data.manifest_file import read_manifest, refuse_stale
+from data.packed import is_pack
 from data.sources import find_all_sets
 from data.testsets import ORDER, benchmark_note
 from evaluation.benchmark import PAPER
@@ -38,6 +39,8 @@ def check(
     processes: in this one. The others as in data/sources.py. Raises UsageError
     where there is nothing to check.
     """
+    if is_pack(root):
+        raise UsageError(f"{root}: is a pack; check the folder that it was made of")
     if os.path.isfile(root):
         refuse_stale(read_manifest(root), every=1)
     if split or real or fakes or os.path.isfile(root):

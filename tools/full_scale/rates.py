@@ -76,7 +76,7 @@ def measure(options: ReproduceOptions, training: TrainOptions) -> Rates:
                 dataset[epoch, index]
 
         rate = FILES * _per_second(read)
-        size = sum(len(dataset.samples.read(index)) for index in range(FILES)) / FILES
+        size = sum(dataset.samples.state(index).size for index in range(FILES)) / FILES
     return Rates(train, scored, rate, str(device), device.type == "cpu", batch, size)
 
 

@@ -1,0 +1,1 @@
+"""Write the shards of a pack."""
