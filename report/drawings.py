@@ -38,6 +38,7 @@ class Wanted(NamedTuple):
     title: str
     draw: Draw
     pictures: Sequence[tuple[str, Draw]]
+    summary: str = ""
 
 
 def drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) -> list[Drawing]:
@@ -60,7 +61,7 @@ def drawings(folder: str, evaluations: Sequence[Evaluation], threshold: float) -
             for words, draw in its.pictures:
                 pictures.append(picture(words, draw))
                 bar.update()
-            drawn.append(Drawing(its.name, its.title, pictures))
+            drawn.append(Drawing(its.name, its.title, pictures, its.summary))
     return drawn
 
 
@@ -181,7 +182,7 @@ def _multiples(name: str, what: str, its: Panels, *, note: str = "") -> Wanted:
         )
         for panel in its.panels
     ]
-    return Wanted(name, what + note, functools.partial(figure_of, its), pictures)
+    return Wanted(name, what + note, functools.partial(figure_of, its), pictures, what)
 
 
 def _of(name: str, evaluations: Sequence[Evaluation]) -> str:

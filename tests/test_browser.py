@@ -13,7 +13,7 @@ from evaluation.predictions import Scores
 from report.page import Page, Picture
 from tests.explored import OTHER, OWN, PAGE, SETS, TWO, as_shown, close, expected, page_of
 from tests.in_browser import Open
-from tests.test_html import HOSTILE, image, make_page
+from tests.test_html import HOSTILE, drawing, image, make_page
 from tests.test_html import page_of as page_full_of
 
 
@@ -238,6 +238,23 @@ def test_folded_parts_are_printed(open_page: Open) -> None:
         assert page.tab.locator(f"details[id='set-{name.replace(' ', '-')}'] img").count()
     page.tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert folds.evaluate_all(states) == before
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_figures_of_many_panels_are_folded_where_they_have_no_room(
+    open_page: Open, width: int
+) -> None:
+    one = drawing("ROC curves, in per cent")
+    many = one._replace(pictures=[one.pictures[0]] * 5, summary="ROC curves")
+    page = make_page(drawings=[many, one._replace(summary="Two alone")])
+    tab = open_page(page, viewport={"width": width, "height": 800}).tab
+    fold = tab.locator("#figures details")
+    assert fold.count() == 1
+    assert fold.locator("summary").inner_text() == "ROC curves (5 panels)"
+    assert fold.locator("img").first.is_visible() == (width == 1400)
+    fold.locator("summary").press("Enter")  # by keyboard
+    assert fold.locator("img").first.is_visible() == (width == 390)
+    assert tab.locator("#figures > figure img").first.is_visible()
 
 
 @pytest.mark.parametrize("model", [PAGE, TWO], ids=["one", "two"])

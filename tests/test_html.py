@@ -20,8 +20,7 @@ from report.html import write_html
 from report.page import Fact, HeatMap, Mark, Overview, Page, Picture, Table
 from tests.tolerances import near
 from tests.tolerances import written as to_digits
-from util.drawing import Drawing
-from util.drawing import Picture as Panel
+from util.drawing import Drawing, Plot
 from util.errors import WorkError
 
 HOSTILE = [
@@ -49,7 +48,7 @@ def scores(paths: list[str], seed: int = 0) -> Scores:
 
 
 def drawing(title: str) -> Drawing:
-    pictures = [Panel(f"{title}: {n}", image("white"), image("black"), 4, 4) for n in "12"]
+    pictures = [Plot(f"{title}: {n}", image("white"), image("black"), 4, 4) for n in "12"]
     return Drawing("bars", title, pictures)
 
 

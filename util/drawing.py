@@ -32,8 +32,8 @@ FINER = 2  # pixels of a picture to one of the page, for screens that have more
 COLOURS = 256  # of a picture in the page: enough for flat colours with smooth edges, in a third
 
 
-class Picture(NamedTuple):
-    """A picture of the page, in both styles."""
+class Plot(NamedTuple):
+    """A picture of a figure in the page, in both styles."""
 
     words: str  # what it shows, for those who cannot see it
     light: bytes  # PNG, FINER times as large as it is shown
@@ -47,7 +47,8 @@ class Drawing(NamedTuple):
 
     name: str  # of the files, without ending
     title: str  # what the figure shows, in words
-    pictures: Sequence[Picture]  # small ones, to be laid out side by side as the page has room
+    pictures: Sequence[Plot]  # small ones, to be laid out side by side as the page has room
+    summary: str = ""  # the title in a few words, for where many pictures are folded
 
 
 def save_figure(folder: str, name: str, draw: Callable[[], Figure]) -> None:
@@ -62,7 +63,7 @@ def save_figure(folder: str, name: str, draw: Callable[[], Figure]) -> None:
                 file.write(content)
 
 
-def picture(words: str, draw: Callable[[], Figure]) -> Picture:
+def picture(words: str, draw: Callable[[], Figure]) -> Plot:
     """Return a picture of the page; `draw` is called for each style."""
     with matplotlib.rc_context(STYLE):
         figure = draw()
@@ -70,7 +71,7 @@ def picture(words: str, draw: Callable[[], Figure]) -> Picture:
         width, height = (round(SHOWN * inches) for inches in figure.get_size_inches())
     with matplotlib.rc_context({**STYLE, **DARK}):
         dark = _rendered(draw(), "page")
-    return Picture(words, light, dark, width, height)
+    return Plot(words, light, dark, width, height)
 
 
 def _rendered(figure: Figure, kind: str) -> bytes:

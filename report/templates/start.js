@@ -8,6 +8,10 @@ window.addEventListener("beforeprint", () => {
 });
 window.addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }));
 
+// Figures of many panels stay folded where a panel takes the width of the page.
+const hasRoom = matchMedia("(min-width: 40.01rem)").matches;
+document.querySelectorAll("details.panelled").forEach((part) => { part.open = hasRoom; });
+
 if (data.models.length) {
   document.querySelectorAll(".scripted").forEach((part) => { part.hidden = false; });
   document.querySelectorAll(".unscripted").forEach((part) => { part.hidden = true; });
