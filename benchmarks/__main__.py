@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 
-from benchmarks.timing import Row, verdict
+from benchmarks.page import Record, describe, document, file_of
+from benchmarks.timing import Row
 from options.benchmark_options import BenchOptions
 from options.parse import parse
 from util.errors import WorkError, run
 from util.files import atomic_write
-from util.machine import processor, versions
+from util.machine import git_commit
 
 SCRIPTS = ("loading", "training_step", "sweep", "whole_images", "listing")
-PACKAGES = ("torch", "torchvision", "opencv-python-headless", "pillow", "numpy", "scipy")
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
-
-INTRODUCTION = """\
-# Benchmarks
-
-Each row is the reference recipe (`benchmarks/reference.py`, written afresh from the paper's
-description) against this code, in turns in one process. Figures are medians over the rounds; the
-ratio is the median of the rounds' ratios, and beside it the smallest and the largest. Each turn
-begins with a run that is not timed. As in our scripts, and not in the reference, freed memory is
-kept on a CPU (`networks/device.py`): a good part of the gain in training and scoring.
-"""
-
-
-def machine() -> list[str]:
-    """Describe the machine and the versions: two Markdown list items."""
-    model, flags = processor()
-    found = [name for name in INSTRUCTIONS if name in flags]
-    packages = ", ".join(f"{name} {version}" for name, version in versions(PACKAGES).items())
-    return [
-        f"- {model}, {os.cpu_count()} cores ({', '.join(found) or 'instruction sets unknown'})",
-        f"- {platform.system()}, Python {platform.python_version()}, {packages}",
-    ]
 
 
 def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
@@ -59,39 +36,30 @@ def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
             return [Row(**row) for row in json.load(file)]
 
 
-def document(rows: Sequence[Row], facts: Sequence[str]) -> str:
-    """Return the Markdown page: a table with a line per row, notes, a section per missed target."""
-    lines = [
-        INTRODUCTION,
-        *facts,
-        "",
-        "| what | unit | reference | ours | ratio | smallest to largest | target | |",
-        "|---|---|---:|---:|---:|---:|---:|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.what} | {row.unit} | {row.reference:.3g} | {row.ours:.3g} | {row.ratio:.2f}"
-            f" | {row.low:.2f} to {row.high:.2f} | {row.target} | {verdict(row)} |"
-        )
-    if notes := [f"- {row.what}: {row.note}." for row in rows if row.note]:
-        lines += ["", *notes]
-    for row in rows:
-        if row.met is False:
-            lines += ["", f"## Not met: {row.what}", "", row.details]
-    return "\n".join(lines) + "\n"
+def read_records(folder: str) -> list[Record]:
+    """Return the runs that a folder keeps, by the names of their files."""
+    records = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                records.append(Record(**json.load(file)))
+    return records
 
 
 def main() -> None:
-    """Run all benchmarks and write the page, as the command line says."""
+    """Run all benchmarks, keep what they measured and write the page, as the command line says."""
     options = parse(BenchOptions)
+    today = str(datetime.datetime.now(datetime.timezone.utc).date())
+    name, facts = describe(today, git_commit(), options.rounds)
     rows = [row for name in SCRIPTS for row in run_script(name, options.rounds, options.quick)]
-    today = datetime.datetime.now(datetime.timezone.utc).date()
-    facts = [
-        *machine(),
-        f"- {today}, `make bench` (`python -m benchmarks`), {options.rounds} rounds",
-    ]
+    records = [Record(name, facts, [dataclasses.asdict(row) for row in rows])]
+    if not options.quick:
+        os.makedirs(options.results, exist_ok=True)
+        with atomic_write(os.path.join(options.results, file_of(name))) as file:
+            json.dump(records[0]._asdict(), file, indent=1)
+        records = read_records(options.results)
     with atomic_write(options.out) as file:
-        file.write(document(rows, facts))
+        file.write(document(records))
     print(f"\n{options.out}")
 
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from benchmarks import reference
 from benchmarks.profiles import python_profile
-from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
+from benchmarks.timing import OURS, REFERENCE, Row, alternate, compare, explained, show
 from data.manifest_file import read_manifest, write_manifest
 from data.samples import LABELS, find_samples
 from options.benchmark_options import ListingOptions
@@ -22,6 +22,7 @@ from util.errors import run
 
 CLASSES = 20
 TARGET = 3.0
+NAMES = "reading folders and sorting names alone"
 MAX_GROWTH = 1.0  # MB that count as flat
 SMAPS = "/proc/self/smaps_rollup"
 
@@ -97,15 +98,16 @@ def main() -> None:
         ours = functools.partial(find_samples, root)
         sides: dict[str, Callable[[], object]] = {
             REFERENCE: functools.partial(reference.listing, root),
-            "ours": ours,
+            OURS: ours,
+            NAMES: functools.partial(_sorted_names, root),
         }
         seconds = alternate(sides, options.rounds)
         row = compare(
             f"listing {count:,} training files",
             "s",
-            reference=seconds[REFERENCE],
-            ours=seconds["ours"],
+            seconds,
             target=TARGET,
+            alone=(NAMES, seconds[NAMES]),
         )
         found = [explained(row, functools.partial(_details, root, row, ours), options.quick)]
         if os.path.exists(SMAPS):
@@ -116,25 +118,21 @@ def main() -> None:
     show(found, options.json)
 
 
+def _sorted_names(root: str) -> list[str]:
+    """Return the names of all files by os.walk, sorted: without that no run could be repeated."""
+    return sorted(name for _, _, names in os.walk(root) for name in names)
+
+
 def _details(root: str, row: Row, ours: Callable[[], object]) -> str:
-    def names_only() -> list[int]:
-        return [len(names) for _, _, names in os.walk(root)]
-
-    def named() -> list[str]:
-        return sorted(name for _, _, names in os.walk(root) for name in names)
-
     manifest = os.path.join(root, "manifest.csv")
     write_manifest(manifest, rows({"train": find_samples(root)}, root))
-    alone = {"walk": names_only, "sort": named, "read": lambda: read_manifest(manifest)}
-    seconds = {name: statistics.median(s) for name, s in alternate(alone, 5).items()}
+    reading = {"manifest": functools.partial(read_manifest, manifest)}
+    seconds = statistics.median(alternate(reading, 5)["manifest"])
     os.remove(manifest)
     return (
-        f"The target leaves {row.reference / TARGET:.2f} s. Reading the names from the folders"
-        f" alone (os.walk) takes {seconds['walk']:.2f} s, and sorting them, without which no run"
-        f" could be repeated, makes it {seconds['sort']:.2f} s: with the files' names in folders,"
-        f" that is the limit. Reading a manifest of them takes {seconds['read']:.2f} s; it saves"
-        " visits to the folders, which cost little on a local disk whose cache is warm, as here."
-        f" Ours, by cProfile (which slows calls):\n\n{python_profile(ours)}"
+        f"The target leaves {row.reference / TARGET:.2f} s. Reading a manifest of the files takes"
+        f" {seconds:.2f} s; it saves visits to the folders, which cost little on a local disk whose"
+        f" cache is warm, as here. Ours, by cProfile (which slows calls):\n\n{python_profile(ours)}"
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cProfile
 import os
 import pstats
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
-from util.torch_profile import largest_costs
+from util.torch_profile import largest_costs, share_of
 
 
 def python_profile(run: Callable[[], object], most: int = 8) -> str:
@@ -29,9 +29,23 @@ def python_profile(run: Callable[[], object], most: int = 8) -> str:
 
 def torch_profile(run: Callable[[], object], most: int = 8) -> str:
     """Return the `most` operators with the largest CPU time of their own, by torch's profiler."""
+    return largest_costs(_traced(run), most)
+
+
+def convolutions_alone(
+    run: Callable[[], object], seconds: Sequence[float]
+) -> tuple[str, list[float]]:
+    """Return what of a run's `seconds` is spent inside of convolutions, by torch's profiler, with
+    its name: what `timing.compare` takes for the limit.
+    """
+    share = share_of(_traced(run), "convolution")
+    return "convolutions alone", [share * each for each in seconds]
+
+
+def _traced(run: Callable[[], object]) -> torch.profiler.profile:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         run()
-    return largest_costs(profile, most)
+    return profile
 
 
 def _place(place: tuple[str, int, str]) -> str:

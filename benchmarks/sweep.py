@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from benchmarks.material import labelled_images, trained_network
-from benchmarks.profiles import torch_profile
+from benchmarks.profiles import convolutions_alone, torch_profile
 from benchmarks.timing import REFERENCE, Row, alternate, compare, explained, show
 from evaluation.metrics import measure
 from evaluation.predict import predict
@@ -107,10 +107,11 @@ def main() -> None:
         row = compare(
             f"scoring, {arch}, crops of {size}, {name}",
             "images/s",
-            reference=seconds[REFERENCE],
-            ours=seconds[name],
+            seconds,
+            ours=name,
             target=target,
             rate_of=batch,
+            alone=convolutions_alone(side, seconds[name]),
             note=note,
         )
         rows.append(explained(row, functools.partial(torch_profile, side), options.quick))

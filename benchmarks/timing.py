@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from networks.device import keep_freed_memory
 from util.files import atomic_write
 
-REFERENCE = "reference"
+REFERENCE, OURS = "reference", "ours"
+RETAINED = "reference, freed memory kept"  # the reference with the allocator's setting of ours
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Row:
     rounds: int
     target: str
     met: bool | None  # None: not judged
+    retained: float | None = None  # as `ratio`, with RETAINED instead of the reference
+    limit: float | None = None  # the ratio that were left if nothing but `alone` took time
+    alone: str = ""  # what no code of ours can save
     note: str = ""  # one line, beside the table
     details: str = ""  # Markdown: where the time goes, for a target that was not met
 
@@ -36,12 +40,14 @@ def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[st
     """Return the seconds of each side in each round.
 
     The sides take turns (A B C A B C ...), so that other load on the machine falls on all of them.
-    All but the side called "reference" keep freed memory, as our scripts do; hence each turn begins
-    with a run that is not timed.
+    All but the side called REFERENCE keep freed memory, as our scripts do; hence each turn begins
+    with a run that is not timed. That side takes another turn with the memory kept, RETAINED: what
+    ours gains on it is not the allocator's.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    turns = {**sides, **({RETAINED: sides[REFERENCE]} if REFERENCE in sides else {})}
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(rounds):
-        for name, run in sides.items():
+        for name, run in turns.items():
             keep_freed_memory(name != REFERENCE)
             run()
             start = time.perf_counter()
@@ -53,33 +59,45 @@ def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[st
 def compare(
     what: str,
     unit: str,
+    seconds: Mapping[str, Sequence[float]],
     *,
-    reference: Sequence[float],
-    ours: Sequence[float],
     target: float,
+    ours: str = OURS,
     rate_of: float | None = None,
+    alone: tuple[str, Sequence[float]] = ("", ()),
     note: str = "",
 ) -> Row:
-    """Return a row from the seconds of both sides by round; met where ours is `target` x faster.
+    """Return a row from what `alternate` returns; met where the side `ours` is `target` x faster.
 
     With `rate_of`, the number of images in a run, say, the row shows images per second instead.
+    `alone` names what no code of ours can save, and its seconds in each round.
     """
-    ratios = [a / b for a, b in zip(reference, ours, strict=True)]
-    ratio = statistics.median(ratios)
-    shown = [statistics.median(rate_of / s if rate_of else s for s in x) for x in (reference, ours)]
+    ratios = _ratios(seconds[REFERENCE], seconds[ours])
+    shown = [
+        statistics.median(rate_of / s if rate_of else s for s in seconds[side])
+        for side in (REFERENCE, ours)
+    ]
+    name, its = alone
     return Row(
         what=what,
         unit=unit,
         reference=shown[0],
         ours=shown[1],
-        ratio=ratio,
+        ratio=statistics.median(ratios),
         low=min(ratios),
         high=max(ratios),
         rounds=len(ratios),
         target=f"{target:g} x",
-        met=ratio >= target,
+        met=statistics.median(ratios) >= target,
+        retained=statistics.median(_ratios(seconds[RETAINED], seconds[ours])),
+        limit=statistics.median(_ratios(seconds[REFERENCE], its)) if name else None,
+        alone=name,
         note=note,
     )
+
+
+def _ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(slow, fast, strict=True)]
 
 
 def explained(row: Row, details: Callable[[], str], quick: bool) -> Row:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from benchmarks import reference
 from benchmarks.material import labelled_images
-from benchmarks.profiles import torch_profile
+from benchmarks.profiles import convolutions_alone, torch_profile
 from benchmarks.timing import REFERENCE, alternate, compare, explained, show
 from networks.create import create_network
 from networks.normalize import normalize
@@ -44,10 +44,11 @@ def main() -> None:
         row = compare(
             f"training step, {arch}, {batch} images of {size}x{size}, {name}",
             "images/s",
-            reference=seconds[REFERENCE],
-            ours=seconds[name],
+            seconds,
+            ours=name,
             target=target,
             rate_of=batch,
+            alone=convolutions_alone(sides[name], seconds[name]),
             note="the reference's in fp32" if name == "bf16" else "",
         )
         rows.append(explained(row, functools.partial(torch_profile, sides[name]), options.quick))

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks import reference
 from benchmarks.material import crops, trained_network, write_images
-from benchmarks.profiles import torch_profile
-from benchmarks.timing import REFERENCE, alternate, compare, explained, show
+from benchmarks.profiles import convolutions_alone, torch_profile
+from benchmarks.timing import OURS, REFERENCE, alternate, compare, explained, show
 from data.loaders import raise_error
 from data.samples import find_samples
 from evaluation.protocol import ScoringProtocol
@@ -54,14 +54,14 @@ def main() -> None:
         )
         by_size = functools.partial(score, np.arange(len(paths)), bar)
         furthest = float(np.abs(by_size()[0].logits - one_by_one()).max())
-        seconds = alternate({REFERENCE: one_by_one, "ours": by_size}, options.rounds)
+        seconds = alternate({REFERENCE: one_by_one, OURS: by_size}, options.rounds)
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",
             "images/s",
-            reference=seconds[REFERENCE],
-            ours=seconds["ours"],
+            seconds,
             target=TARGET,
             rate_of=len(paths),
+            alone=convolutions_alone(by_size, seconds[OURS]),
             note=f"largest difference of a logit {furthest:.2g}",
         )
         row = explained(row, functools.partial(torch_profile, by_size), options.quick)

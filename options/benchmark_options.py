@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, if_given, option
-from options.places import writable_file
+from options.places import writable_file, writable_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,5 +53,13 @@ class BenchOptions:
     page: ClassVar = "docs/benchmarks.md"
 
     rounds: int = option(7, "turns of each side in each benchmark", at_least(1))
-    quick: bool = option(False, "use tiny sizes, to see that it runs; the results mean nothing")
+    quick: bool = option(
+        False, "use tiny sizes, to see that it runs; the results mean nothing and are not kept"
+    )
+    results: str = option(
+        "benchmarks/results",
+        "folder that keeps the last run on each processor; the page shows all of them",
+        writable_folder,
+        metavar="FOLDER",
+    )
     out: str = option("docs/benchmarks.md", "Markdown file to write", writable_file, metavar="FILE")

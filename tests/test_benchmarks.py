@@ -12,14 +12,16 @@ from PIL import Image
 from torchvision import transforms
 
 from benchmarks import listing, reference, timing
-from benchmarks.__main__ import SCRIPTS, document, machine
+from benchmarks.__main__ import SCRIPTS, read_records
 from benchmarks.material import crops, labelled_images, trained_network, write_images
-from benchmarks.timing import Row, alternate, compare, explained
+from benchmarks.page import Record, describe, document, file_of
+from benchmarks.profiles import convolutions_alone
+from benchmarks.timing import RETAINED, Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
 from evaluation.metrics import measure
 from networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from networks.normalize import normalize
-from tests.commands import run
+from tests.commands import ROOT, run
 from tests.conftest import write_image
 
 
@@ -88,46 +90,72 @@ def test_sides_take_turns_each_after_a_run_untimed(monkeypatch: pytest.MonkeyPat
     ran: list[object] = []
     monkeypatch.setattr(timing, "keep_freed_memory", ran.append)
     seconds = alternate({"reference": lambda: ran.append("a"), "b": lambda: ran.append("b")}, 2)
-    assert ran == [False, "a", "a", True, "b", "b"] * 2  # the reference as glibc does by default
-    assert seconds == {"reference": [1.0, 1.0], "b": [1.0, 1.0]}
+    # the reference as glibc does by default, and once more with our setting
+    assert ran == [False, "a", "a", True, "b", "b", True, "a", "a"] * 2
+    assert seconds == {"reference": [1.0, 1.0], "b": [1.0, 1.0], RETAINED: [1.0, 1.0]}
+    assert list(alternate({"b": list}, 1)) == ["b"]
 
 
 def test_the_ratio_is_the_median_of_the_rounds() -> None:
+    seconds = {"reference": [6.0, 8.0, 10.0], "ours": [2.0, 4.0, 2.0], RETAINED: [4.0, 4.0, 4.0]}
     row = compare(
-        "x", "images/s", reference=[6.0, 8.0, 10.0], ours=[2.0, 4.0, 2.0], target=3, rate_of=16
+        "x", "images/s", seconds, target=3, rate_of=16, alone=("sorting", [1.0, 2.0, 0.5])
     )
     assert (row.ratio, row.low, row.high, row.rounds) == (3.0, 2.0, 5.0, 3)
     assert (row.reference, row.ours) == (2.0, 8.0)
+    assert (row.retained, row.limit, row.alone) == (2.0, 6.0, "sorting")
     assert row.met is True
-    slow = compare("x", "s", reference=[6.0, 8.0], ours=[2.0, 4.0], target=2.6)
+    seconds = {"reference": [6.0, 8.0], "mine": [2.0, 4.0], RETAINED: [6.0, 8.0]}
+    slow = compare("x", "s", seconds, ours="mine", target=2.6)
     assert (slow.reference, slow.ours, slow.ratio, slow.met) == (7.0, 3.0, 2.5, False)
+    assert slow.limit is None
     assert explained(slow, lambda: "why", quick=False).details == "why"
     assert explained(row, lambda: "why", quick=False).details == ""
     assert explained(slow, lambda: "why", quick=True).met is None
 
 
+def test_the_limit_is_what_convolutions_take() -> None:
+    images, layer = torch.rand(4, 16, 64, 64), torch.nn.Conv2d(16, 32, 3)
+    name, seconds = convolutions_alone(lambda: layer(images).sum().backward(), [1.0, 2.0])
+    assert name == "convolutions alone"
+    assert 0.3 < seconds[0] < 1
+    assert seconds[1] == 2 * seconds[0]
+    assert convolutions_alone(images.sin, [1.0])[1] == [0.0]
+
+
+def row(what: str, ratio: float, **more: object) -> Row:
+    same = {"unit": "s", "reference": 1.0, "ours": 1 / ratio, "ratio": ratio, "low": 0.9}
+    return Row(what=what, **same, high=3.0, rounds=5, target="2 x", met=ratio >= 2, **more)
+
+
 def test_the_document_tells_what_was_not_met() -> None:
-    met = compare("fast", "s", reference=[2.0], ours=[1.0], target=2, note="so close")
-    slow = Row(
-        what="slow",
-        unit="s",
-        reference=1.0,
-        ours=1.0,
-        ratio=1.0,
-        low=0.9,
-        high=1.1,
-        rounds=5,
-        target="3 x",
-        met=False,
-        details="| profile |",
-    )
-    text = document([met, slow], ["- a machine"])
-    assert "| fast | s | 2 | 1 | 2.00 | 2.00 to 2.00 | 2 x | met |" in text
-    assert "| slow | s | 1 | 1 | 1.00 | 0.90 to 1.10 | 3 x | not met |" in text
-    assert "- fast: so close." in text
-    assert "## Not met: slow\n\n| profile |" in text
+    met = row("fast", 2, note="so close", retained=1.5, limit=2.5, alone="sorting alone")
+    slow = row("slow", 1, details="| profile |")
+    records = [
+        Record("One 5000", ["- a machine"], [met.__dict__]),
+        Record("Two", ["- another"], [slow.__dict__]),
+    ]
+    text = document(records)
+    lines = [" | ".join(cell.strip() for cell in line.split("|")) for line in text.split("\n")]
+    assert " | fast | s | 1 | 0.5 | 2.00 | 0.90 to 3.00 | 1.50 | 2.50 (80%) | 2 x | met | " in lines
+    assert " | slow | s | 1 | 1 | 1.00 | 0.90 to 3.00 |  |  | 2 x | not met | " in lines
+    assert "- fast: so close.\n- limit, sorting alone: fast.\n\n## Two\n\n- another\n" in text
+    assert "### Not met: slow\n\n| profile |" in text
     assert "Not met: fast" not in text
-    assert "torch" in "\n".join(machine())
+    processor, facts = describe("2026-01-02", "0123456789", 7)
+    assert processor
+    assert "torch 2" in "\n".join(facts)
+    assert facts[-1].endswith(
+        "2026-01-02, `make bench` (`python -m benchmarks`), 7 rounds, commit 0123456"
+    )
+
+
+def test_the_page_shows_every_run_that_is_kept() -> None:
+    records = read_records(str(ROOT / "benchmarks" / "results"))
+    assert document(records) == (ROOT / "docs" / "benchmarks.md").read_text()
+    names = [path.name for path in (ROOT / "benchmarks" / "results").glob("*.json")]
+    assert sorted(names) == sorted(file_of(record.processor) for record in records)
+    assert {"AMD", "Intel(R)"} <= {record.processor.split()[0] for record in records}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
