@@ -196,7 +196,7 @@ def test_an_image_is_decoded_once_for_all_its_variants(
         opened.append(path)
         return decode(content, path)
 
-    monkeypatch.setattr("data.dataset.decode", spied)
+    monkeypatch.setattr("data.samples.decode", spied)
     transforms = variants({"blur": (0, 2), "jpeg": (100, 30), "rescale": (1, 0.5)})
     assert list(transforms) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
     dataset = EvalImages(samples, [s + eval_transform(16) for s in transforms.values()])

@@ -22,7 +22,7 @@ from playwright import sync_api
 
 import predict
 import report.look
-from data.images import Pixels, decode
+from data.images import Pixels, open_image
 from data.samples import find_images
 from evaluation.own_images import describe
 from evaluation.protocol import ScoringProtocol
@@ -135,18 +135,18 @@ def test_no_more_files_are_open_at_once_than_asked_for(
 ) -> None:
     lock, now, seen = threading.Lock(), [0], []
 
-    def counted(content: bytes, path: str, max_pixels: int) -> Pixels:
+    def counted(path: str, max_pixels: int) -> Pixels:
         with lock:
             now[0] += 1
             seen.append((path, now[0]))
         time.sleep(0.01)
         try:
-            return decode(content, path, max_pixels)
+            return open_image(path, max_pixels)
         finally:
             with lock:
                 now[0] -= 1
 
-    monkeypatch.setattr(report.look, "decode", counted)
+    monkeypatch.setattr(report.look, "open_image", counted)
     samples = find_images([str(root / "images")], False)
     logits = np.arange(8.0)
     logits[3] = np.nan

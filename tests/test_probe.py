@@ -100,7 +100,7 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.paths: list[str] = []
-        monkeypatch.setattr("data.dataset.decode", self.decode)
+        monkeypatch.setattr("data.samples.decode", self.decode)
 
     def decode(self, content: bytes, path: str, most: int) -> Any:  # noqa: ANN401
         self.paths.append(path)
@@ -480,7 +480,7 @@ def test_images_that_cannot_be_read_are_left_out_named_and_counted(
         return decode_it(content, path, most)
 
     with monkeypatch.context() as patched:
-        patched.setattr("data.dataset.decode", flaky)
+        patched.setattr("data.samples.decode", flaky)
         run(toy, again, *ALONE, "linear", "--max_bad_fraction", 0.5, "--name", "first")
     assert_same_run(run(toy, again, *ALONE, "linear"), good)
 
@@ -547,7 +547,7 @@ def test_features_that_are_not_finite_and_files_that_change_end_the_pass(
         write_image(data / "train/dog/1_fake/9.png", 5)  # which is read later
         return decode(content, path, most)
 
-    monkeypatch.setattr("data.dataset.decode", change)
+    monkeypatch.setattr("data.samples.decode", change)
     flags = (*ALONE, "logistic", "--seed", 1, "--name", "changing")
     with pytest.raises(WorkError, match=r"\.png: was changed while it was read"):
         run(data, tmp_path, *flags)

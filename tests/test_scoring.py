@@ -52,7 +52,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(os.path.basename(path))
         return decode(content, path, max_pixels)
 
-    monkeypatch.setattr("data.dataset.decode", spied)
+    monkeypatch.setattr("data.samples.decode", spied)
     return names
 
 

@@ -15,7 +15,16 @@ from tests.test_options import COMMANDS, refused
 SCORE = "--model_path w --dataroot d"
 USES_OF_PREDICTIONS = {  # what has an effect on a report made from saved predictions
     *("predictions", "dataroot", "testsets", "bootstrap", "cluster", "few_shot", "calibrate_on"),
-    *("benchmark", "target_fpr", "published", "results_dir", "name", "thumbnails", "overwrite"),
+    *(
+        "benchmark",
+        "target_fpr",
+        "published",
+        "results_dir",
+        "name",
+        "thumbnails",
+        "no_figures",
+        "overwrite",
+    ),
     "quiet",
 }
 
