@@ -21,6 +21,7 @@ from evaluation.predictions import Scores, write_predictions
 from tests.conftest import Script, assert_wrong_usage, write_image
 from tests.plain_protocol import plain_logits
 from tests.tolerances import assert_as_exact, near, written
+from tests.undrawn import figures
 
 CROP = 48
 
@@ -124,19 +125,19 @@ def test_scores_and_tables_are_those_of_a_plain_loop(
     assert set(metrics["testsets"]) == {"progan", "san", "zeta set"}
 
 
-@pytest.mark.usefixtures("figures")
 def test_tables_are_made_again_from_predictions(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
-    script(
-        *("eval.py", "--model_path", weights, "--dataroot", sweep, "--results_dir", tmp_path),
-        *("--name", "first", "--testsets", "san,progan", "--cropSize", CROP),
-    )
     first = tmp_path / "first"
-    again = script(
-        *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
-        *("--name", "remade"),
-    )
+    with figures():
+        script(
+            *("eval.py", "--model_path", weights, "--dataroot", sweep, "--results_dir", tmp_path),
+            *("--name", "first", "--testsets", "san,progan", "--cropSize", CROP),
+        )
+        again = script(
+            *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
+            *("--name", "remade"),
+        )
     assert again.returncode == 0, again.stderr
     for name in ("predictions.csv", "table.csv", "table.md", "table.tex"):
         assert (tmp_path / "remade" / name).read_text() == (first / name).read_text()
@@ -149,10 +150,11 @@ def test_tables_are_made_again_from_predictions(
     assert pages[1].replace("remade", "first") == pages[0]  # pictures and all
     assert (first / "figures/roc.png").exists()
     assert 'href="#figures"' in pages[0]
-    plain = script(
-        *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
-        *("--name", "plain", "--no_figures"),
-    )
+    with figures():
+        plain = script(
+            *("eval.py", "--predictions", first / "predictions.csv", "--results_dir", tmp_path),
+            *("--name", "plain", "--no_figures"),
+        )
     assert plain.returncode == 0, plain.stderr
     assert not (tmp_path / "plain/figures").exists()
     assert 'id="figures"' not in (tmp_path / "plain/report.html").read_text()
@@ -253,16 +255,16 @@ def test_what_was_scored_is_not_scored_again(
     assert "nothing was scored anew" not in other.stdout
 
 
-@pytest.mark.usefixtures("figures")
 def test_a_robustness_sweep_scores_each_level_and_goes_on_where_it_was(
     weights: pathlib.Path, sweep: pathlib.Path, tmp_path: pathlib.Path, script: Script
 ) -> None:
     arguments = ["eval.py", "--model_path", weights, "--dataroot", sweep, "--testsets", "san"]
     arguments += ["--results_dir", tmp_path, "--cropSize", CROP, "--robustness", "--bootstrap", 50]
     arguments += ["--overwrite"]  # of other levels
-    first = script(
-        *arguments, "--blur_sigmas", "0,2", "--jpeg_qualities", 60, "--rescale_factors", 0.5
-    )
+    with figures():
+        first = script(
+            *arguments, "--blur_sigmas", "0,2", "--jpeg_qualities", 60, "--rescale_factors", 0.5
+        )
     assert first.returncode == 0, first.stderr
     rows = list(csv.DictReader((tmp_path / "published/robustness.csv").open()))
     assert [(row["degradation"], row["level"]) for row in rows] == [
