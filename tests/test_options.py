@@ -22,10 +22,12 @@ from options.minibench_options import (
     SheetOptions,
     SpreadOptions,
 )
+from options.pack_options import PackOptions
 from options.parse import parse
 from options.predict_options import PredictOptions
 from options.reproduce_options import ReproduceOptions
 from options.runs_options import RunsOptions
+from options.scale_options import OnPaperOptions, ScaleOptions
 from options.serve_options import ServeOptions
 from options.spectra_options import SpectraOptions
 from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
@@ -48,12 +50,15 @@ COMMANDS: dict[str, Any] = {
     "tools/verify.py": VerifyOptions,
     "tools/audit.py": AuditOptions,
     "tools/manifest.py": ManifestOptions,
+    "tools/pack.py": PackOptions,
     "tools/check_detector.py": CheckOptions,
     "tools/reproduce.py": ReproduceOptions,
     "tools/runs.py": RunsOptions,
     "tools/serve.py": ServeOptions,
     **{f"benchmarks/{name}.py": BenchmarkOptions for name in BENCHMARKS},
     "benchmarks/listing.py": ListingOptions,
+    "benchmarks/on_paper.py": OnPaperOptions,
+    "benchmarks/scale.py": ScaleOptions,
     "benchmarks/__main__.py": BenchOptions,
     "studies/__main__.py": StudiesOptions,
     "studies/subset.py": SubsetOptions,
