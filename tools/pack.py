@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.images import image_size
 from data.manifest_file import COLUMNS, Column, Manifest, collect, read_manifest
-from data.packed import FORMAT, INDEX, PATHS, ROW, ROWS, open_pack
+from data.packed import FORMAT, INDEX, PATHS, ROWS, open_pack
 from data.samples import fingerprint
 from data.sources import find_all_sets
 from options.pack_options import PackOptions
@@ -86,13 +87,14 @@ def pack(options: PackOptions) -> None:
         return
     _begin(options.out, state)
     _require_space(options, source)
-    lost = _write_shards(options, source)
-    size, count = _finish(options.out, source, state)
-    say(f"{options.out}: {count:,} images, {amount(size)}, as {options.store}")
+    every = _write_shards(options, source)
+    _finish(options.out, source, every, state=state)
+    lengths = every["length"]
+    count, lost = int((lengths >= 0).sum()), int((lengths < 0).sum())
+    size = amount(int(lengths.clip(0).sum()))
+    say(f"{options.out}: {count:,} images, {size}, as {options.store}")
     if lost:
-        raise WorkError(
-            f"{len(lost):,} images could not be read and are not in the pack; named above"
-        )
+        raise WorkError(f"{lost:,} images could not be read and are not in the pack; named above")
     end(begun, as_typed("train.py", "--dataroot", options.out, "--dry_run"))
 
 
@@ -145,8 +147,10 @@ def _require_space(options: PackOptions, source: Manifest) -> None:
     require_space(options.out, whole * todo / max(1, len(starts)), "the pack")
 
 
-def _write_shards(options: PackOptions, source: Manifest) -> list[str]:
-    """Write the shards that are not there yet; return the paths of images that cannot be read."""
+def _write_shards(options: PackOptions, source: Manifest) -> npt.NDArray[np.void]:
+    """Write the shards that are not there yet; return the rows of all, with the length -1 for an
+    image that cannot be read.
+    """
     count = len(source.sizes)
     shards = [
         Shard(number, [source.samples.path(index) for index in range(first, last)])
@@ -164,33 +168,28 @@ def _write_shards(options: PackOptions, source: Manifest) -> list[str]:
             for error in errors:
                 warn(error)
             bar.update(len(shard.paths))
-    every = np.concatenate([np.load(rows_file(options.out, its.number)) for its in shards])
-    return [
-        source.samples.relative(index) for index in np.flatnonzero(every["length"] < 0).tolist()
-    ]
+    return np.concatenate([np.load(rows_file(options.out, its.number)) for its in shards])
 
 
-def _finish(out: str, source: Manifest, state: dict[str, str]) -> tuple[int, int]:
-    """Write the index of all shards, `pack.json` last; return the pack's bytes and images."""
-    number = -(-len(source.sizes) // PER_SHARD)
-    every = np.concatenate([np.load(rows_file(out, shard)) for shard in range(number)])
+def _finish(
+    out: str, source: Manifest, every: npt.NDArray[np.void], *, state: dict[str, str]
+) -> None:
+    """Write the index of the rows `every`, `pack.json` last, and remove what led there."""
     every["label"] = source.samples.labels
     every["size"], every["mtime_ns"] = source.sizes, source.times
     columns = {"testset": source.testsets, "class": source.classes, "split": source.splits}
     for name, column in columns.items():
         every[name] = column.codes
     there = every["length"] >= 0
-    for file_name, values in ((PATHS, source.samples.paths), (ROWS, every.astype(ROW))):
+    for file_name, values in ((PATHS, source.samples.paths), (ROWS, every)):
         with atomic_write(os.path.join(out, file_name), "wb") as file:
             np.save(file, values[there])
     names = {name: column.names for name, column in columns.items()}
-    count = int(there.sum())
-    about = {"format": FORMAT, "images": count, **state, "names": names}
+    about = {"format": FORMAT, "images": int(there.sum()), **state, "names": names}
     write_json(os.path.join(out, INDEX), about)
-    for shard in range(number):
+    for shard in range(-(-len(every) // PER_SHARD)):
         os.remove(rows_file(out, shard))
     os.remove(os.path.join(out, BEGUN))
-    return int(every["length"][there].sum()), count
 
 
 if __name__ == "__main__":
