@@ -24,6 +24,7 @@ from tests.conftest import write_image
 from tests.test_rows import evaluation_of
 from tests.tolerances import written
 from tests.toy_runs import run_training
+from tests.undrawn import figures
 from util.trackers import together
 from util.trackers.tracker import Picture, Run, Table
 
@@ -47,7 +48,8 @@ def sent(toy: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Sent:
     command = ["--model_path", run / "model_epoch_latest.pth", "--dataroot", toy / "test"]
     command += ["--results_dir", out, "--name", "sent", "--bootstrap", 0, "--num_threads", 0]
     command += ["--tracker", ",".join(TRACKERS), "--tracker_pictures", 6, "--device", "cpu"]
-    result = commands.run("eval.py", *command, environment=tracked.offline(store, out))
+    with figures():
+        result = commands.run("eval.py", *command, environment=tracked.offline(store, out))
     assert result.returncode == 0, result.stderr
     assert "--tracker" not in result.stderr
     return Sent(out / "sent", store, toy / "test", result.stderr)
@@ -130,9 +132,9 @@ def test_wandb_has_the_bars_of_performance_and_the_results(sent: Sent) -> None:
     (files,) = part.files("results")
     for name in ("report.html", "table.csv", "metrics.json"):
         assert files[name].read_bytes() == (sent.folder / name).read_bytes()
-    figures = [path.stem for path in (sent.folder / "figures").glob("*.png")]
-    sent_figures = {name for name in figures if f"figures/{name}/_type" in part.summary}
-    assert sent_figures == set(figures) > {"performance", "roc", "scores"}
+    drawn = [path.stem for path in (sent.folder / "figures").glob("*.png")]
+    sent_figures = {name for name in drawn if f"figures/{name}/_type" in part.summary}
+    assert sent_figures == set(drawn) > {"performance", "roc", "scores"}
     head = json.loads((sent.folder / "metrics.json").read_text())
     assert part.config["weights_sha256"] == head["weights_sha256"]
     assert part.config["protocol"]["crop_size"] == 32
