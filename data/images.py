@@ -69,20 +69,28 @@ class UnreadableImage(WorkError):
 def open_image(path: str, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Read and decode an image into (H, W, 3) uint8; see `read_file`, `decode` and `unpack`."""
     its = find_packed(path)
-    return unpack(its, path, max_pixels) if its else decode(read_file(path), path, max_pixels)
+    return unpack(its, path, max_pixels) if its else decode(read_plain(path), path, max_pixels)
 
 
 def read_file(path: str) -> bytes:
     """Return the content of a file, which may lie in a pack (data/packed.py).
 
-    Raises UnreadableImage where it is missing, larger than MAX_BYTES, or no regular file: reading a
-    pipe may block for ever, and a device may never end; and where a pack has its pixels alone.
+    Raises UnreadableImage as `read_plain` does, and where a pack has its pixels alone.
     """
     if its := find_packed(path):
         with _as_unreadable(path):
             if (content := its.original()) is not None:
                 return content
         raise UnreadableImage(path, "is packed as pixels: what its file was like is not known")
+    return read_plain(path)
+
+
+def read_plain(path: str) -> bytes:
+    """Return the content of a file that lies in no pack.
+
+    Raises UnreadableImage where it is missing, larger than MAX_BYTES, or no regular file: reading a
+    pipe may block for ever, and a device may never end.
+    """
     with _opened(path) as file:
         return file.read()
 
@@ -201,8 +209,7 @@ def read_header(path: str) -> Header:
     Raises UnreadableImage where it cannot be read, or the file is no regular one. Pixels that are
     damaged or cut short pass unnoticed.
     """
-    its = find_packed(path)
-    opened = contextlib.nullcontext(io.BytesIO(read_file(path))) if its else _opened(path)
+    opened = io.BytesIO(read_file(path)) if find_packed(path) else _opened(path)
     with _as_unreadable(path), opened as file, Image.open(file, formats=DECODERS) as image:
         tables = getattr(image, "quantization", None) or {}
         return Header(

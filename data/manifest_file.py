@@ -63,9 +63,9 @@ class Manifest(NamedTuple):
             chosen &= self.testsets.rows(testset)
         if classes:
             chosen &= self.classes.rows(*classes)
-        there = {self.classes.names[code] for code in np.unique(self.classes.codes[chosen])}
-        if lost := sorted(set(classes) - there):
-            raise UsageError(f"--classes: no rows of class {lost[0]} in {self.path}")
+            there = {self.classes.names[code] for code in np.unique(self.classes.codes[chosen])}
+            if lost := sorted(set(classes) - there):
+                raise UsageError(f"--classes: no rows of class {lost[0]} in {self.path}")
         if not chosen.any():
             raise UsageError(f"{self.path}: no rows of split {split or 'any'}")
         samples = self.samples if chosen.all() else self.samples.take(np.flatnonzero(chosen))
@@ -93,7 +93,7 @@ def read_manifest(path: str) -> Manifest:
     that is no folder's name, and where a checked file is not of the recorded size and time
     (`refuse_stale`, for about MAX_CHECKED files).
     """
-    if os.path.isdir(path) and (its := open_pack(path)):
+    if its := open_pack(path):
         return _of_pack(its)
     try:
         with open_csv(path) as file:

@@ -45,7 +45,9 @@ class Pack(NamedTuple):
 
     def stored(self, row: int) -> npt.NDArray[np.uint8]:
         """Return an image as it is stored. Raises ValueError where its shard is cut short."""
-        _, _, _, _, _, _, _, _, _, shard, offset, length = self.rows[row].item()
+        shard, offset, length = (
+            int(self.rows[name][row]) for name in ("shard", "offset", "length")
+        )
         stored = _shard(self.folder, shard)[offset : offset + length]
         if len(stored) < length:
             raise ValueError(f"{shard_name(shard)} of {self.folder} is cut short")
@@ -108,15 +110,19 @@ def packed(path: str) -> Packed | None:
 
 def is_pack(path: str) -> bool:
     """Return whether `path` is the folder of a pack."""
-    return os.path.isfile(os.path.join(path, INDEX)) and open_pack(path) is not None
+    return open_pack(path) is not None
 
 
-@functools.lru_cache(maxsize=64)
 def open_pack(folder: str) -> Pack | None:
-    """Open a pack; return None where the folder's `pack.json` is another program's.
+    """Open a pack; return None where the folder has no `pack.json`, or another program's.
 
     Raises UsageError where the pack is damaged.
     """
+    return _open(folder) if os.path.isfile(os.path.join(folder, INDEX)) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _open(folder: str) -> Pack | None:
     with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
         try:
             about = json.load(file)
@@ -140,7 +146,7 @@ def _pack_above(folder: str) -> tuple[Pack, str] | None:
     """Return the pack that a path is in, and the way from its folder, "" or ending in "/"."""
     below = ""
     while True:
-        if os.path.isfile(os.path.join(folder, INDEX)) and (pack := open_pack(folder)):
+        if pack := open_pack(folder):
             return pack, below
         folder, name = os.path.split(folder)
         if not name:

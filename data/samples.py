@@ -18,7 +18,7 @@ from data.images import (
     decode,
     find_packed,
     image_size,
-    read_file,
+    read_plain,
     unpack,
 )
 from data.other_layout import refuse_other_layout
@@ -64,14 +64,14 @@ class Samples(NamedTuple):
         path = self.path(index)
         if its := find_packed(path):
             return its.content(), unpack(its, path, max_pixels)
-        content = read_file(path)
+        content = read_plain(path)
         return content_hash(content), decode(content, path, max_pixels)
 
     def content(self, index: int) -> str:
         """Return the `content_hash` of image `index`; raise UnreadableImage."""
         path = self.path(index)
         its = find_packed(path)
-        return its.content() if its else content_hash(read_file(path))
+        return its.content() if its else content_hash(read_plain(path))
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the height and width of image `index` by its header; (0, 0) where it has none."""

@@ -36,7 +36,7 @@ SPLITS = ("train", "val")
 def make(source: pathlib.Path, out: pathlib.Path, store: str = "zstd") -> pathlib.Path:
     argv = [str(source), "--out", str(out), "--store", store, "--processes", "0"]
     tool.pack(parse(PackOptions, argv))
-    packed.open_pack.cache_clear()  # as in the next command
+    packed._open.cache_clear()  # as in the next command
     packed._pack_above.cache_clear()
     return out
 
@@ -252,7 +252,7 @@ def test_a_damaged_pack_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UnreadableImage, match="cannot be read"):
         read_manifest(str(bad)).samples.load(0)
     (bad / "index.npy").write_bytes(b"")
-    packed.open_pack.cache_clear()
+    packed._open.cache_clear()
     with pytest.raises(UsageError, match="index cannot be read"):
         read_manifest(str(bad))
 
@@ -275,3 +275,7 @@ def test_the_codec_loses_nothing() -> None:
             again = packed.decompress(packed.compress(pixels), *shape[:2])
             np.testing.assert_array_equal(pixels, before)
             np.testing.assert_array_equal(again, pixels)
+
+
+def test_the_stores_of_help_are_those_there_are() -> None:
+    assert packed.STORES == STORES
