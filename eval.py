@@ -86,7 +86,7 @@ def score_images(options: EvalOptions) -> tuple[int, str]:
         its = entry.evaluation
         its.measuring = measuring(options, its.provenance, calibration, clusters=clusters)
     try:
-        num_new = evaluate(
+        pace = evaluate(
             entries,
             reading,
             testsets=testsets,
@@ -100,7 +100,9 @@ def score_images(options: EvalOptions) -> tuple[int, str]:
         if options.ensemble:
             evaluations.append(ensemble(evaluations))
         report(options, folder, evaluations, detectors=[entry.detector for entry in entries])
-        if not num_new:
+        if pace.scores:
+            note(str(pace))
+        else:
             stores = ", ".join(entry.store for entry in entries)
             print(f"nothing was scored anew; to do so, remove {stores}")
     distributed.stop()

@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -19,12 +20,13 @@ from data.unreadable import report_unreadable
 from evaluation.own_images import own_protocol, own_threshold
 from evaluation.predict import progress_bar
 from evaluation.predictions import probability
-from evaluation.scoring import Reading, image_scorer
+from evaluation.scoring import Pace, Reading, Task, score_parts, slices
 from networks.detector import load_detector
 from options.detector_source import detector_sources
 from report.images_page import ImagesPage, write_images_page
 from report.look import explainer, take_pictures
 from util import errors
+from util.console import note
 from util.files import csv_writer
 from util.progress import begin, end
 
@@ -71,17 +73,18 @@ def main(options: PredictOptions) -> int:
     unreadable: dict[str, UnreadableImage] = {}  # by path
     count = len(samples.paths)
     logits = np.full(count, np.nan, np.float32)  # of the images that have one
-    score = image_scorer(
-        [detector],
-        protocol,
-        Reading(options.batch_size, options.max_batch_pixels, options.num_threads),
-        samples=samples,
-        degradations=[[]],
-        on_error=lambda error: unreadable.update({error.path: error}),
-    )
+    parts = slices(np.arange(count), SLICE)
+    waited, scoring = 0.0, time.perf_counter()
     with progress_bar(count, "images") as bar:
-        for part in np.split(np.arange(count), range(SLICE, count, SLICE)):
-            (predicted,) = score(part, bar)
+        every = score_parts(
+            [Task([detector], protocol, samples)],
+            [(0, part) for part in parts],
+            Reading(options.batch_size, options.max_batch_pixels, options.num_threads),
+            bar=bar,
+            on_error=lambda error: unreadable.update({error.path: error}),
+        )
+        for part, (predicted,) in zip(parts, every, strict=True):
+            waited += predicted.waited
             finite = predicted.finite()
             for index in part.tolist():
                 path = samples.path(index)
@@ -92,6 +95,8 @@ def main(options: PredictOptions) -> int:
             sys.stdout.flush()
             predicted.require_finite(samples.path, options.precision)
             logits[part] = np.where(finite[part], predicted.logits[part], np.nan)
+    seconds = time.perf_counter() - scoring
+    note(str(Pace(int(np.isfinite(logits).sum()), seconds, waited)))
 
     # the page, with pictures of a few, whose files are read again
     if options.html:

@@ -19,11 +19,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from data.contents import ContentRecord
+from data.eval_batches import EvalSet, eval_reader
 from data.images import UnreadableImage
-from data.loaders import eval_reader, train_reader
 from data.order import EpochBatches, epoch_order, steps_per_epoch
 from data.samples import Samples
 from data.sources import find_all_testsets
+from data.train_batches import train_reader
 from networks.architectures import architecture
 from networks.create import create_network, create_trained
 from networks.detector import as_detector
@@ -195,7 +196,7 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     read_train = train_reader(train_set, workers, pin_memory)
     lost: list[UnreadableImage] = []
     read_val = eval_reader(
-        val_set,
+        [EvalSet(val_set)],
         batch_size=options.batch_size,
         num_workers=workers,
         pin_memory=pin_memory,
@@ -279,7 +280,8 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
             detector = as_detector(
                 state.in_use(), arch=arch, device=device, precision=options.precision
             )
-            metrics = validate(detector, val_set.samples, read_val(every_val))
+            [val_batches] = read_val([(0, every_val)])
+            metrics = validate(detector, val_set.samples, val_batches)
             left_out = "it is left out of the validation"
             note_unreadable(
                 progress,

@@ -24,8 +24,8 @@ import torch
 
 from benchmarks.loading import train_images
 from benchmarks.material import crops, write_images
-from data.loaders import train_reader
 from data.order import EpochBatches
+from data.train_batches import train_reader
 from options.parse import parse
 from options.scale_options import ScaleOptions
 from tools.full_scale.rates import cores

@@ -12,10 +12,11 @@ from benchmarks import reference
 from benchmarks.material import crops, trained_network, write_images
 from benchmarks.profiles import convolutions_alone, torch_profile
 from benchmarks.timing import OURS, REFERENCE, alternate, compare, explained, show
-from data.loaders import raise_error
+from data.eval_batches import raise_error
 from data.samples import find_samples
+from evaluation.predict import Predicted
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Reading, image_scorer
+from evaluation.scoring import Reading, Task, score_parts
 from networks.detector import NetworkDetector
 from networks.inference import for_inference
 from options.benchmark_options import BenchmarkOptions
@@ -43,17 +44,14 @@ def main() -> None:
             for_inference(network), name=arch, device=torch.device("cpu"), precision="fp32"
         )
         one_by_one = functools.partial(reference.score_one_by_one, network, paths)
-        bar = no_progress()
-        score = image_scorer(
-            [detector],
-            protocol,
-            Reading(),
-            samples=samples,
-            degradations=[[]],
-            on_error=raise_error,
-        )
-        by_size = functools.partial(score, np.arange(len(paths)), bar)
-        furthest = float(np.abs(by_size()[0].logits - one_by_one()).max())
+        task, every = Task([detector], protocol, samples), [(0, np.arange(len(paths)))]
+
+        def by_size() -> Predicted:
+            bar, fails = no_progress(), raise_error
+            [(predicted,)] = score_parts([task], every, Reading(), bar=bar, on_error=fails)
+            return predicted
+
+        furthest = float(np.abs(by_size().logits - one_by_one()).max())
         seconds = alternate({REFERENCE: one_by_one, OURS: by_size}, options.rounds)
         row = compare(
             f"scoring whole images, {arch}, {len(paths)} PNG files of {len(SIZES)} sizes, fp32",

@@ -2,7 +2,7 @@
 
 So neither the number of workers nor the order of loading changes a pixel. An unreadable file is
 returned as an UnreadableImage, not raised: raised in a worker process, it would reach the main one
-wrapped in the text of a traceback (data/loaders.py raises it).
+wrapped in the text of a traceback (data/train_batches.py and data/eval_batches.py raise it).
 """
 
 from __future__ import annotations
@@ -94,6 +94,9 @@ class Seen(NamedTuple):
     width: int
 
 
+EvalKey = tuple[int, int, int]  # an image's index, its first variant, and the one behind its last
+
+
 class EvalItem(NamedTuple):
     """One image in some of its variants."""
 
@@ -120,7 +123,7 @@ class EvalImages(Dataset[EvalItem | UnreadableImage]):
         self.samples, self.variants, self.seed = samples, variants, seed
         self.max_pixels = max_pixels
 
-    def __getitem__(self, key: tuple[int, int, int]) -> EvalItem | UnreadableImage:
+    def __getitem__(self, key: EvalKey) -> EvalItem | UnreadableImage:
         """Return image `index` in its variants first..last-1, for the key (index, first, last)."""
         index, first, last = key
         draws = self.draws(index)

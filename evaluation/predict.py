@@ -27,6 +27,7 @@ class Predicted(NamedTuple):
     logits: npt.NDArray[np.float32]  # (N,), to be read only where one came
     came: npt.NDArray[np.bool_]  # (N,)
     seconds: float = 0.0  # that the network took, over all processes
+    waited: float = 0.0  # seconds that it waited for images, likewise
 
     def finite(self) -> npt.NDArray[np.bool_]:
         """Return (N,): whether a logit came that is a finite number."""
@@ -39,7 +40,7 @@ class Predicted(NamedTuple):
         logits, came = self.logits.reshape(-1, count), self.came.reshape(-1, count)
         every = np.asarray(came.all(axis=1))
         mean = logits.mean(axis=1, dtype=np.float64).astype(np.float32)
-        return Predicted(mean, every, self.seconds)
+        return self._replace(logits=mean, came=every)
 
     def require_finite(self, name: Callable[[int], str], precision: str) -> None:
         """Raise WorkError where a logit came that is not finite; `name` names an image."""
@@ -76,7 +77,7 @@ def predict(
     """
     numbers: list[npt.NDArray[np.int64]] = []
     scores: list[list[npt.NDArray[np.float32]]] = []
-    seconds = [0.0] * len(detectors)
+    seconds, started = [0.0] * len(detectors), time.perf_counter()
     failure: Exception | None = None
     try:
         for number, images in batches:
@@ -90,12 +91,14 @@ def predict(
             bar.update(len(number))
     except Exception as error:  # the other processes wait for this one below
         failure = error
-    gathered = distributed.gather((numbers, scores, seconds, failure))
+    waited = time.perf_counter() - started - sum(seconds)
+    gathered = distributed.gather((numbers, scores, seconds, waited, failure))
+    waited = sum(part[3] for part in gathered)
     results = [
-        Predicted(np.zeros(num_images, np.float32), np.zeros(num_images, np.bool_), sum(spent))
+        Predicted(np.zeros(num_images, np.float32), np.zeros(num_images, bool), sum(spent), waited)
         for spent in zip(*(part[2] for part in gathered), strict=True)
     ]
-    for all_numbers, all_scores, _, its_failure in gathered:
+    for all_numbers, all_scores, _, _, its_failure in gathered:
         if its_failure is not None:
             raise its_failure
         for number_array, by_detector in zip(all_numbers, all_scores, strict=True):

@@ -16,8 +16,9 @@ from evaluation.clusters import Clusters, refuse_no_match
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.metrics_file import read_cluster
 from evaluation.protocol import ScoringProtocol, size_of
-from evaluation.scoring import Reading, score_testset
-from evaluation.sweep import Entry, entry_of
+from evaluation.score_testsets import score_testsets
+from evaluation.scoring import Reading
+from evaluation.sweep import Entry, entry_of, job_of
 from evaluation.thresholds import Calibration
 from networks.detector import Detector, load_detector
 from networks.gradcam import require_maps
@@ -192,15 +193,8 @@ def learn_threshold(
         return None
     if os.path.isdir(source):
         refuse_own_images(source, testsets.values())
-        (scored,) = score_testset(
-            [entry.detector],
-            entry.protocol,
-            reading,
-            stores=[entry.store],
-            name=os.path.basename(os.path.abspath(source)),
-            samples=find_samples(source),
-            variants=variants({}),
-        )
+        job = job_of([entry], os.path.basename(os.path.abspath(source)), find_samples(source))
+        [(scored,)] = score_testsets([job], reading, variants({}))
         if scored.unreadable:
             origin.unreadable[source] = scored.unreadable
         return learn_from_scores(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -16,7 +18,8 @@ from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
 from evaluation.protocol import ScoringProtocol
 from evaluation.robustness import measure_degraded
-from evaluation.scoring import Reading, Scored, score_testset
+from evaluation.score_testsets import Job, Scored, score_testsets
+from evaluation.scoring import Pace, Reading
 from evaluation.store import store_folder
 from networks.detector import Detector
 from util import distributed
@@ -58,45 +61,59 @@ def evaluate(
     *,
     testsets: Mapping[str, Samples],
     on_testset: Callable[[Evaluation, str], None] = lambda evaluation, name: None,
-) -> int:
+) -> Pace:
     """Score `testsets` one after the other, and add what is measured of each to the evaluations.
 
     Scores are kept in the entries' stores, or taken from there; detectors of one protocol see an
-    image in one pass. `on_testset` is told of each set that is done. Returns the number of scores
-    that are new. Every process must call it; the first alone measures. Raises WorkError where a
-    logit is not a finite number.
+    image in one pass. `on_testset` is told of each set that is done. Returns how fast it was. Every
+    process must call it; the first alone measures. Raises WorkError where a logit is not a finite
+    number.
     """
+    begun = time.perf_counter()
     first = entries[0].evaluation
     groups: dict[ScoringProtocol, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.protocol, []).append(entry)
-    wanted = variants(first.provenance.levels, first.provenance.aligned)
+    work = [
+        (group, job_of(group, name, testsets[name]))
+        for name in sorted(testsets, key=first.benchmark.rank)
+        for group in groups.values()
+    ]
+    every = score_testsets(
+        [job for _, job in work],
+        reading,
+        variants(first.provenance.levels, first.provenance.aligned),
+    )
     records = {id(entry): ContentRecord(entry.detector.trained_on) for entry in entries}
     new_of: Counter[int] = Counter()  # scores, by entry
     seconds_of: defaultdict[int, float] = defaultdict(float)
-    for name in sorted(testsets, key=first.benchmark.rank):
-        for protocol, group in groups.items():
-            results = score_testset(
-                [entry.detector for entry in group],
-                protocol,
-                reading,
-                stores=[entry.store for entry in group],
-                name=name,
-                samples=testsets[name],
-                variants=wanted,
-            )
-            for entry, scored in zip(group, results, strict=True):
-                new_of[id(entry)] += scored.num_new
-                seconds_of[id(entry)] += scored.seconds
-                if scored.unreadable:
-                    entry.evaluation.provenance.unreadable[name] = scored.unreadable
-                if distributed.is_main() and scored.variants[ORIGINAL].paths:
-                    _add(entry.evaluation, name, scored, record=records[id(entry)])
-                    on_testset(entry.evaluation, name)
+    waited = 0.0
+    for (group, job), results in zip(work, every, strict=True):
+        waited += results[0].waited
+        for entry, scored in zip(group, results, strict=True):
+            new_of[id(entry)] += scored.num_new
+            seconds_of[id(entry)] += scored.seconds
+            if scored.unreadable:
+                entry.evaluation.provenance.unreadable[job.name] = scored.unreadable
+            if distributed.is_main() and scored.variants[ORIGINAL].paths:
+                _add(entry.evaluation, job.name, scored, record=records[id(entry)])
+                on_testset(entry.evaluation, job.name)
     for entry in entries:
         if images := new_of[id(entry)]:
             entry.evaluation.provenance.images_per_second = images / seconds_of[id(entry)]
-    return new_of.total()
+    seconds = time.perf_counter() - begun
+    return Pace(new_of.total(), seconds, waited / distributed.world_size())
+
+
+def job_of(entries: Sequence[Entry], name: str, samples: Samples) -> Job:
+    """Return the scoring of a test set by the detectors of some entries of one protocol."""
+    return Job(
+        name,
+        samples,
+        [entry.detector for entry in entries],
+        entries[0].protocol,
+        [os.path.join(entry.store, name) for entry in entries],
+    )
 
 
 def _add(evaluation: Evaluation, name: str, scored: Scored, *, record: ContentRecord) -> None:

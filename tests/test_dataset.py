@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ from PIL import Image
 
 from data.augment import Blur, Jpeg, blur_cv2, jpeg_pil
 from data.dataset import EvalImages, TrainImages
+from data.eval_batches import Batch, EvalSet, eval_reader, image_sizes
 from data.geometry import CentreCrop
 from data.images import UnreadableImage, decode, open_image
-from data.loaders import eval_reader, image_sizes, train_reader
 from data.order import EpochBatches, batches_by_size
 from data.samples import Samples, find_samples
+from data.train_batches import train_reader
 from data.transforms import eval_transform, train_transform, val_transform
 from evaluation.degrade import variants
 from networks.normalize import normalize
@@ -124,6 +127,36 @@ def test_evaluation_input_is_torchvisions(tmp_path: pathlib.Path) -> None:
     assert torch.equal(normalize(image[None])[0], reference)
 
 
+def read_all(its: EvalSet, count: int, **reading: Any) -> Iterator[Batch]:  # noqa: ANN401
+    """Read all `count` images of a set."""
+    [batches] = eval_reader([its], **reading)([(0, np.arange(count))])
+    return batches
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_parts_of_several_sets_are_one_stream(tmp_path: pathlib.Path, workers: int) -> None:
+    """Each part has its own images alone, in order, whether or not any are left of it."""
+    for number in range(6):
+        write_image(tmp_path / f"a/0_real/{number}.png", number)
+        write_image(tmp_path / f"b/0_real/{number}.png", 10 + number)
+    (tmp_path / "a/0_real/2.png").write_bytes(b"junk")
+    sets = [
+        EvalSet(EvalImages(find_samples(str(tmp_path / name), both_labels=False), crops))
+        for name, crops in (("a", [eval_transform(32)]), ("b", [eval_transform(16)] * 2))
+    ]
+    lost: list[UnreadableImage] = []
+    read = eval_reader(sets, batch_size=4, num_workers=workers, on_error=lost.append)
+    parts = [(0, [0, 1]), (0, [2]), (1, [5, 3, 0]), (1, []), (0, [4])]
+    for _ in range(2):
+        found = []
+        for batches in read([(number, np.array(its, np.int64)) for number, its in parts]):
+            found.append([(images.shape[-1], numbers.tolist()) for numbers, images in batches])
+        assert found == [
+            [(32, [0, 1])], [], [(16, [10, 11, 6, 7]), (16, [0, 1])], [], [(32, [4])],
+        ]  # fmt: skip
+    assert [error.path for error in lost] == [str(tmp_path / "a/0_real/2.png")] * 2
+
+
 MIXED = [(20, 30), (30, 20), (20, 30), (25, 25), (20, 30), (30, 20), (25, 25)]
 
 
@@ -142,8 +175,8 @@ def test_whole_images_are_batched_by_size_and_none_is_lost(
     dataset = EvalImages(samples, [eval_transform(None)])
     seen: dict[int, tuple[int, ...]] = {}
     for rank in range(2):
-        read = eval_reader(dataset, batch_size=6, rank=rank, world_size=2, by_size=by_size)
-        for indices, images in read(np.arange(7)):
+        its = EvalSet(dataset, by_size)
+        for indices, images in read_all(its, 7, batch_size=6, rank=rank, world_size=2):
             assert len(indices) == len(images) <= 3
             assert not set(indices.tolist()) & set(seen)
             seen |= {int(i): tuple(images.shape[2:]) for i in indices}
@@ -158,15 +191,11 @@ def test_known_sizes_fill_the_batches_across_the_whole_set(tmp_path: pathlib.Pat
     assert sizes.tolist() == [[height, width] for width, height in MIXED] + [[0, 0]]
     errors: list[UnreadableImage] = []
     dataset = EvalImages(samples, [[]])
+    reading = {"batch_size": 3, "on_error": errors.append}
     for workers in (0, 2):
-        read = eval_reader(
-            dataset, batch_size=3, num_workers=workers, on_error=errors.append, by_size=True
-        )
-        batches = list(read(np.arange(8)))
+        batches = list(read_all(EvalSet(dataset, True), 8, num_workers=workers, **reading))
         assert [indices.tolist() for indices, _ in batches] == [[3, 6], [1, 5], [0, 2, 4]]
-    bounded = eval_reader(
-        dataset, batch_size=3, on_error=errors.append, by_size=True, max_pixels=1200
-    )(np.arange(8))
+    bounded = read_all(EvalSet(dataset, True, 1200), 8, **reading)
     assert [indices.tolist() for indices, _ in bounded] == [[3], [6], [1, 5], [0, 2], [4]]
     assert [error.path for error in errors] == [str(tmp_path / "0_real/9.png")] * 3
 
@@ -182,7 +211,7 @@ def test_images_are_read_within_the_bound_and_batches_keep_it_where_headers_lie(
     batches = batches_by_size(np.arange(7), sizes, most_images=3, most_pixels=1200)
     assert batches == [[3], [6], [1, 5], [0, 2], [4]]
     dataset = EvalImages(mixed_sizes(tmp_path), [[], []])
-    unknown = eval_reader(dataset, batch_size=8, max_pixels=1300)(np.arange(7))
+    unknown = read_all(EvalSet(dataset, max_pixels=1300), 7, batch_size=8)
     assert [len(numbers) for numbers, _ in unknown] == [2, 2, 2, 2, 2, 2, 2]
 
 
@@ -201,8 +230,8 @@ def test_an_image_is_decoded_once_for_all_its_variants(
     assert list(transforms) == ["plain", "blur_2", "jpeg_100", "jpeg_30", "rescale_0.5"]
     dataset = EvalImages(samples, [s + eval_transform(16) for s in transforms.values()])
     seen: dict[int, torch.Tensor] = {}
-    read = eval_reader(dataset, batch_size=8, max_pixels=16 * 16 * 5)
-    for numbers, images in read(np.arange(7)):
+    its = EvalSet(dataset, max_pixels=16 * 16 * 5)
+    for numbers, images in read_all(its, 7, batch_size=8):
         assert len(numbers) <= 5
         seen |= dict(zip(numbers.tolist(), images, strict=True))
     assert sorted(seen) == list(range(7 * 5))
@@ -222,14 +251,14 @@ def test_an_unreadable_image_is_raised_by_name_through_workers(tmp_path: pathlib
     dataset = EvalImages(find_samples(str(tmp_path), both_labels=False), [eval_transform(32)])
     for workers in (0, 2):
         try:
-            list(eval_reader(dataset, batch_size=2, num_workers=workers)(np.arange(5)))
+            list(read_all(EvalSet(dataset), 5, batch_size=2, num_workers=workers))
         except UnreadableImage as error:
             assert str(error).startswith(str(tmp_path / "0_real/3.png"))
             assert "\n" not in str(error)
         else:
             raise AssertionError("a damaged image went unnoticed")
         errors: list[UnreadableImage] = []
-        read = eval_reader(dataset, batch_size=2, num_workers=workers, on_error=errors.append)
-        kept = read(np.arange(5))
+        reading = {"batch_size": 2, "num_workers": workers, "on_error": errors.append}
+        kept = read_all(EvalSet(dataset), 5, **reading)
         assert sorted(int(i) for indices, _ in kept for i in indices) == [0, 1, 2, 4]
         assert len(errors) == 1

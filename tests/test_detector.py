@@ -22,7 +22,8 @@ from evaluation.degrade import variants
 from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Reading, score_testset
+from evaluation.score_testsets import Job, score_testsets
+from evaluation.scoring import Reading
 from evaluation.store import store_folder
 from evaluation.sweep import Entry, evaluate
 from networks.architectures import ARCHITECTURES, architecture
@@ -131,15 +132,9 @@ def test_a_network_of_one_size_takes_that_and_no_whole_images(
 
 
 def score(root: pathlib.Path, detector: Detector, protocol: ScoringProtocol) -> list[float]:
-    (scored,) = score_testset(
-        [detector],
-        protocol,
-        Reading(4),
-        stores=[store_folder(str(root.parent), detector.id, protocol)],
-        name="set",
-        samples=find_samples(str(root)),
-        variants=variants({}),
-    )
+    folder = f"{store_folder(str(root.parent), detector.id, protocol)}/set"
+    job = Job("set", find_samples(str(root)), [detector], protocol, [folder])
+    [(scored,)] = score_testsets([job], Reading(4), variants({}))
     assert not scored.unreadable
     return scored.variants["plain"].logits.tolist()
 
@@ -181,8 +176,8 @@ def test_a_detector_need_not_be_one_network(images: pathlib.Path, tmp_path: path
     origin = Provenance.of(detector, protocol, dataroot="", testsets=samples)
     evaluation = Evaluation("both", origin, Measuring(bootstrap=10))
     entry = Entry(detector, protocol, evaluation, str(tmp_path / "store"))
-    num_new = evaluate([entry], Reading(4), testsets=samples)
-    assert num_new == len(SIZES) * 2
+    pace = evaluate([entry], Reading(4), testsets=samples)
+    assert pace.scores == len(SIZES) * 2
     assert_as_exact(evaluation.scores["set"].logits, np.float32(own.mean(axis=0)), own.mean(axis=0))
     assert evaluation.rows()[-1]["ap"] == evaluation.measured["set"].metrics["ap"].value
 

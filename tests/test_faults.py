@@ -19,9 +19,9 @@ import torch
 
 from data.dataset import EvalImages, TrainImages
 from data.images import UnreadableImage, open_image
-from data.loaders import train_reader
 from data.order import EpochBatches
 from data.samples import Samples, find_samples
+from data.train_batches import train_reader
 from tests.commands import start
 from tests.conftest import ROOT, TOY_OPTIONS, Script, children, write_image
 from tests.toy_runs import RESNET, load, run_training

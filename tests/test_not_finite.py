@@ -12,11 +12,13 @@ from torch import nn
 
 import predict as predict_command
 from data.dataset import EvalImages
+from data.eval_batches import raise_error
 from data.samples import find_samples
 from evaluation.degrade import ORIGINAL, variants
 from evaluation.predict import predict
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Reading, Scored, image_scorer, score_testset
+from evaluation.score_testsets import Job, Scored, score_testsets
+from evaluation.scoring import Reading, Task, score_parts
 from evaluation.store import Kept, read_cell, store_folder, write_cell
 from networks.detector import NetworkDetector
 from options.parse import parse
@@ -59,15 +61,9 @@ def detector_of(network: nn.Module) -> NetworkDetector:
 def score(root: pathlib.Path, network: nn.Module, **protocol: object) -> Scored:
     known = ScoringProtocol(**{"crop_size": 32, **protocol})
     detector = NetworkDetector(network, name="x", device=CPU, precision=known.precision)
-    (scored,) = score_testset(
-        [detector],
-        known,
-        Reading(4),
-        stores=[store_folder(str(root.parent), detector.id, known)],
-        name="set",
-        samples=find_samples(str(root)),
-        variants=variants({}),
-    )
+    folder = f"{store_folder(str(root.parent), detector.id, known)}/set"
+    job = Job("set", find_samples(str(root)), [detector], known, [folder])
+    [(scored,)] = score_testsets([job], Reading(4), variants({}))
     return scored
 
 
@@ -172,22 +168,24 @@ def test_scores_are_kept_by_all_that_they_depend_on() -> None:
     assert all("torch2." in folder and "pillow" in folder for folder in folders)
 
 
-def test_workers_live_from_slice_to_slice(images: pathlib.Path) -> None:
+def test_workers_live_from_slice_to_slice_and_from_set_to_set(images: pathlib.Path) -> None:
     others = set(children(os.getpid()))
-    score_some = image_scorer(
-        [detector_of(Wrong(0, 0))],
-        ScoringProtocol(crop_size=32),
+    task = Task(
+        [detector_of(Wrong(0, 0))], ScoringProtocol(crop_size=32), find_samples(str(images))
+    )
+    every = score_parts(
+        [task, task],
+        [(number, part) for number in (0, 1) for part in np.split(np.arange(NUM), 4)],
         Reading(4, num_workers=1),
-        samples=find_samples(str(images)),
-        degradations=[[]],
-        on_error=lambda error: None,
+        bar=no_progress(),
+        on_error=raise_error,
     )
     workers = []
-    for part in np.split(np.arange(NUM), 4):
-        assert score_some(part, no_progress())[0].came.sum() == 2
+    for (predicted,) in every:
+        assert predicted.came.sum() == 2
         workers.append(set(children(os.getpid())) - others)
     assert len(workers[0]) == 1
-    assert workers == [workers[0]] * 4
+    assert workers == [workers[0]] * 8
 
 
 def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
@@ -215,14 +213,11 @@ def test_a_large_image_is_decoded_for_a_few_variants_at_a_time(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EvalImages, "__getitem__", spied)
-        score_all = image_scorer(
-            [detector_of(Watching())],
-            protocol,
-            Reading(64, max_batch_pixels=10_000),
-            samples=samples,
-            degradations=list(levels.values()),
-            on_error=lambda error: None,
+        task = Task([detector_of(Watching())], protocol, samples, list(levels.values()))
+        reading = Reading(64, max_batch_pixels=10_000)
+        [(predicted,)] = score_parts(
+            [task], [(0, np.arange(2))], reading, bar=no_progress(), on_error=raise_error
         )
-        assert score_all(np.arange(2), no_progress())[0].came.all()
+        assert predicted.came.all()
     assert keys == [(0, 0, 2), (0, 2, 4), (0, 4, 6), (1, 0, 6)]
     assert max(most) <= 10_000

@@ -16,10 +16,10 @@ from data.augment import Blur, Jpeg
 from data.contents import content_hash
 from data.dataset import TrainImages
 from data.images import UnreadableImage, open_image, read_file, read_header
-from data.loaders import train_reader
 from data.manifest_file import read_manifest
 from data.samples import Samples
 from data.sources import find_testsets, training_images
+from data.train_batches import train_reader
 from data.transforms import train_transform
 from options.names import STORES
 from options.pack_options import PackOptions

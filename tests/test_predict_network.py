@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pathlib
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ import torchvision
 from torch import nn
 
 from data.dataset import EvalImages
+from data.eval_batches import Batch, EvalSet, eval_reader
 from data.images import UnreadableImage
-from data.loaders import eval_reader
 from data.samples import find_samples
 from data.transforms import eval_transform
 from evaluation.predict import predict, progress_bar
+from evaluation.scoring import Pace
 from networks.detector import NetworkDetector
 from networks.normalize import normalize
 from tests.commands import start_server
@@ -34,16 +37,16 @@ def small_network() -> nn.Module:
 def predict_folder(root: pathlib.Path, batch_size: int, crop: int | None) -> np.ndarray:
     samples = find_samples(str(root), both_labels=False)
     read = eval_reader(
-        EvalImages(samples, [eval_transform(crop)]),
+        [EvalSet(EvalImages(samples, [eval_transform(crop)]), by_size=crop is None)],
         batch_size=batch_size,
         rank=distributed.rank(),
         world_size=distributed.world_size(),
-        by_size=crop is None,
     )
     count = len(samples.labels)
+    [batches] = read([(0, np.arange(count))])
     detector = NetworkDetector(small_network(), name="resnet18", device=CPU)
     with progress_bar(count, "test") as bar:
-        (predicted,) = predict([detector], read(np.arange(count)), num_images=count, bar=bar)
+        (predicted,) = predict([detector], batches, num_images=count, bar=bar)
     assert predicted.came.all()
     return predicted.logits
 
@@ -117,3 +120,18 @@ def test_an_unreadable_image_in_one_process_is_told_in_all(tmp_path: pathlib.Pat
     in_two_processes(tmp_path)
     for rank in range(2):
         assert "01.png" in (tmp_path / f"error{rank}.txt").read_text()
+
+
+def test_the_time_that_images_are_waited_for_is_told() -> None:
+    def slowly() -> Iterator[Batch]:
+        for number in range(3):
+            time.sleep(0.05)
+            yield torch.tensor([number]), torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+
+    detector = NetworkDetector(small_network(), name="resnet18", device=CPU)
+    with progress_bar(3, "test") as bar:
+        (predicted,) = predict([detector], slowly(), num_images=3, bar=bar)
+    assert predicted.waited >= 0.15
+    assert predicted.seconds > 0
+    pace = Pace(scores=1200, seconds=4.0, waited=1.0)
+    assert str(pace) == "1,200 scores in 4 s, 300/s; 25% of the time was waited for images"

@@ -23,11 +23,11 @@ from data import images
 from data.dataset import TrainImages, TrainItem
 from data.geometry import CentreCrop
 from data.images import UnreadableImage
-from data.loaders import train_reader
 from data.manifest_file import read_manifest
 from data.order import EpochBatches, epoch_order, make_pools
 from data.samples import LABELS, Samples, find_samples, fingerprint
 from data.sources import find_testsets
+from data.train_batches import train_reader
 from options.manifest_options import ManifestOptions
 from options.parse import parse
 from tests import commands

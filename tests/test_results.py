@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from evaluation.evaluation import Evaluation, Provenance
 from evaluation.measure import Measuring
 from evaluation.metrics_file import read_provenance
 from evaluation.predictions import Scores, read_predictions, write_predictions
+from evaluation.score_testsets import Job, Scored
 from evaluation.suspicions import suspicions
 from options.detector_source import default_name
 from options.eval_options import EvalOptions
@@ -158,15 +160,16 @@ def test_a_stopped_sweep_leaves_the_old_results_whole(
 ) -> None:
     folder = run("--name", "x", "--testsets", "san") / "x"
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    score = sweep.score_testset
+    score = sweep.score_testsets
 
-    def stop(*argv: object, **known: object) -> object:
-        if known["name"] == "san":
-            raise error
-        return score(*argv, **known)
+    def stop(jobs: list[Job], *more: Any) -> Iterator[list[Scored]]:  # noqa: ANN401
+        for job, scored in zip(jobs, score(jobs, *more), strict=True):
+            if job.name == "san":
+                raise error
+            yield scored
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "score_testset", stop)
+        patch.setattr(sweep, "score_testsets", stop)
         with pytest.raises(Interrupted, match=r"kept in .*\.scores.*as it was.*same") as stopped:
             run("--name", "x")
     expected = signal.SIGTERM if error is Terminated else signal.SIGINT

@@ -15,9 +15,11 @@ from data.images import decode
 from data.samples import find_samples
 from evaluation.degrade import variants
 from evaluation.protocol import ScoringProtocol
-from evaluation.scoring import Reading, Scored, score_testset
+from evaluation.score_testsets import Job, Scored, score_testsets
+from evaluation.scoring import Reading
 from networks.detector import NetworkDetector
 from tests.conftest import write_image
+from util.errors import WorkError
 
 NUM = 10
 
@@ -69,15 +71,9 @@ def score(
 ) -> Scored:
     protocol = ScoringProtocol(crop_size=crop)
     detector = NetworkDetector(network or Brightness(), name="x", device=torch.device("cpu"))
-    (scored,) = score_testset(
-        [detector],
-        protocol,
-        Reading(4),
-        stores=[str(root.parent / "store" / protocol.key())],
-        name="set",
-        samples=find_samples(str(root)),
-        variants=variants(levels),
-    )
+    folder = str(root.parent / "store" / protocol.key() / "set")
+    job = Job("set", find_samples(str(root)), [detector], protocol, [folder])
+    [(scored,)] = score_testsets([job], Reading(4), variants(levels))
     return scored
 
 
@@ -92,15 +88,10 @@ def test_detectors_of_one_protocol_see_an_image_in_one_pass(
     ]
 
     def both() -> list[Scored]:
-        return score_testset(
-            detectors,
-            protocol,
-            Reading(4),
-            stores=[str(images.parent / name) for name in ("x", "y")],
-            name="set",
-            samples=find_samples(str(images)),
-            variants=variants({}),
-        )
+        folders = [str(images.parent / name / "set") for name in ("x", "y")]
+        job = Job("set", find_samples(str(images)), detectors, protocol, folders)
+        [every] = score_testsets([job], Reading(4), variants({}))
+        return every
 
     first, second = both()
     assert len(opened) == NUM
@@ -122,7 +113,7 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
     crop: int | None,
 ) -> None:
-    monkeypatch.setattr("evaluation.scoring.SLICE", 3)
+    monkeypatch.setattr("evaluation.score_testsets.SLICE", 3)
     with pytest.raises(KeyboardInterrupt):
         score(images, Brightness(fails_after=7), crop)
     opened.clear()
@@ -181,3 +172,21 @@ def test_a_dead_link_is_one_more_unreadable_image(images: pathlib.Path) -> None:
     scored = score(images, crop=None)
     assert list(scored.unreadable) == ["1_fake/link.png"]
     assert len(scored.variants["plain"].paths) == NUM
+
+
+def test_scores_that_are_removed_meanwhile_are_an_error(images: pathlib.Path) -> None:
+    """They were there as it began: images without them would be left out with no word."""
+    score(images)
+    detector = NetworkDetector(Brightness(), name="x", device=torch.device("cpu"))
+    folder = images.parent / "store" / ScoringProtocol(crop_size=32).key() / "set"
+    samples = find_samples(str(images))
+    first = samples.take(np.arange(0, NUM, 2))._replace(labels=np.zeros(NUM // 2, np.uint8))
+    jobs = [
+        Job(name, its, [detector], ScoringProtocol(crop_size=32), [str(folder.parent / name)])
+        for name, its in (("first", first), ("set", samples))
+    ]
+    every = score_testsets(jobs, Reading(4), variants({}))
+    assert next(every)[0].num_new == NUM // 2
+    (folder / "plain.csv").unlink()
+    with pytest.raises(WorkError, match=r"store/.*/set, .*0\.png: changed meanwhile; give the"):
+        next(every)

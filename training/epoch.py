@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from data.eval_batches import Batch
 from data.images import UnreadableImage
-from data.loaders import Batch
 from data.samples import Samples
 from evaluation.metrics import measure
 from evaluation.predict import predict, progress_bar

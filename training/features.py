@@ -11,8 +11,8 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from data.dataset import EvalImages, Seen
+from data.eval_batches import EvalSet, eval_reader
 from data.images import UnreadableImage
-from data.loaders import eval_reader
 from evaluation.predict import progress_bar
 from networks.detector import NetworkDetector
 from training.shards import (
@@ -104,7 +104,7 @@ def _computer(
     """Return what computes a shard; its worker processes, if any, begin with the first one."""
     seen: dict[int, Seen] = {}
     read = eval_reader(
-        images,
+        [EvalSet(images)],
         batch_size=max(batch_size // distributed.world_size(), 1),
         num_workers=num_workers,
         pin_memory=detector.device.type == "cuda",
@@ -115,7 +115,8 @@ def _computer(
     def compute(part: Indices, states: States, bar: Progress) -> Shard:
         seen.clear()
         found = []
-        for numbers, batch in read(part):
+        [batches] = read([(0, part)])
+        for numbers, batch in batches:
             found.append((numbers.numpy(), head_input(detector, head, batch).cpu().numpy()))
             bar.update(len(numbers))
         first, width = int(part[0]), found[0][1].shape[1] if found else 0

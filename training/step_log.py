@@ -8,8 +8,8 @@ from types import TracebackType
 
 import torch
 
-from data.loaders import TrainBatch
 from data.samples import Samples
+from data.train_batches import TrainBatch
 from options.train_options import TrainOptions
 from training import run_folder
 from training.board import Board
