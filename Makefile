@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINI := dataset/mini
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-eval test test-slow test-trackers bench lint format clean
+.PHONY: help setup demo reproduce reproduce-eval test test-slow test-trackers bench gpu-check lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ test-trackers: $(VENV)/trackers ## the tests of --tracker, with Weights & Biases
 
 bench: setup ## measure against the reference recipe, into docs/benchmarks.md; alone on the machine
 	$(BIN)/python -m benchmarks
+
+# Both go on where the tests fail: what works on a GPU is worth knowing, too.
+gpu-check: setup ## test and measure a GPU, into docs/benchmarks-gpu.md; alone on the machine
+	TEST_DEVICE=auto $(BIN)/python -m pytest tests/test_gpu.py; tests=$$?; \
+		$(BIN)/python -m benchmarks.gpu $(FLAGS) && exit $$tests
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check --quiet .

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-from benchmarks.page import Record, describe, document, file_of
+from benchmarks.page import INTRODUCTION, Record, describe, write_page
 from benchmarks.timing import Row
 from options.benchmark_options import BenchOptions
 from options.parse import parse
 from util.errors import WorkError, run
-from util.files import atomic_write
-from util.machine import git_commit
 
-SCRIPTS = ("loading", "training_step", "sweep", "whole_images", "listing")
+SCRIPTS = ("loading", "training_step", "sweep", "robustness", "whole_images", "listing")
 
 
 def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
@@ -36,31 +33,13 @@ def run_script(name: str, rounds: int, quick: bool) -> list[Row]:
             return [Row(**row) for row in json.load(file)]
 
 
-def read_records(folder: str) -> list[Record]:
-    """Return the runs that a folder keeps, by the names of their files."""
-    records = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if name.endswith(".json"):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                records.append(Record(**json.load(file)))
-    return records
-
-
 def main() -> None:
     """Run all benchmarks, keep what they measured and write the page, as the command line says."""
     options = parse(BenchOptions)
-    today = str(datetime.datetime.now(datetime.timezone.utc).date())
-    name, facts = describe(today, git_commit(), options.rounds)
+    name, facts = describe(options.rounds, "make bench")
     rows = [row for name in SCRIPTS for row in run_script(name, options.rounds, options.quick)]
-    records = [Record(name, facts, [dataclasses.asdict(row) for row in rows])]
-    if not options.quick:
-        os.makedirs(options.results, exist_ok=True)
-        with atomic_write(os.path.join(options.results, file_of(name))) as file:
-            json.dump(records[0]._asdict(), file, indent=1)
-        records = read_records(options.results)
-    with atomic_write(options.out) as file:
-        file.write(document(records))
-    print(f"\n{options.out}")
+    record = Record(name, facts, [dataclasses.asdict(row) for row in rows])
+    write_page(INTRODUCTION, record, options.out, results="" if options.quick else options.results)
 
 
 if __name__ == "__main__":

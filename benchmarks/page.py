@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import platform
 import re
@@ -9,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.timing import Row, verdict
-from util.machine import processor, versions
+from util.files import atomic_write
+from util.machine import git_commit, processor, versions
 from util.markdown import table
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "simplejpeg", "pillow", "numpy")
@@ -30,6 +33,20 @@ beside it how much of that is reached.
 `benchmarks/results`; those of other processors stay. Compare ratios, not rates, between them.
 """
 
+GPU_INTRODUCTION = """\
+# Benchmarks on a GPU
+
+`make gpu-check`, alone on a machine with a GPU, runs the tests of tests/test_gpu.py there and then
+`python -m benchmarks.gpu`, which writes a section here and keeps it in `benchmarks/results/gpu`.
+Without one the processor runs the same lines. Training steps and scoring are measured against the
+reference recipe on the same device, in fp32 without TF32, uncompiled; workers against one worker;
+train.py in one process against its step alone, and in several against one. Figures are medians over
+the rounds.
+
+What has no section here was not run: **so far, that is every GPU**; fp16, several processes over
+`nccl`, and compiled kernels on one.
+"""
+
 HEADINGS = ("what", "unit", "reference", "ours", "ratio", "from, to", "kept", "limit", "target", "")
 
 
@@ -41,16 +58,16 @@ class Record(NamedTuple):
     rows: list[dict[str, Any]]  # of timing.Row
 
 
-def describe(when: str, commit: str | None, rounds: int) -> tuple[str, list[str]]:
-    """Return this machine's processor, and the facts of a run on it."""
+def describe(rounds: int, command: str) -> tuple[str, list[str]]:
+    """Return this machine's processor, and the facts of today's run on it by a command."""
     model, flags = processor()
     found = [name for name in INSTRUCTIONS if name in flags]
     packages = ", ".join(f"{name} {version}" for name, version in versions(PACKAGES).items())
     return model, [
         f"- {os.cpu_count()} cores ({', '.join(found) or 'instruction sets unknown'})",
         f"- {platform.system()}, Python {platform.python_version()}, {packages}",
-        f"- {when}, `make bench` (`python -m benchmarks`), {rounds} rounds, commit"
-        f" {(commit or 'unknown')[:7]}",
+        f"- {datetime.datetime.now(datetime.timezone.utc).date()}, `{command}`, {rounds} rounds,"
+        f" commit {(git_commit() or 'unknown')[:7]}",
     ]
 
 
@@ -59,11 +76,36 @@ def file_of(processor: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", processor.lower()).strip("_") + ".json"
 
 
-def document(records: Sequence[Record]) -> str:
-    """Return the Markdown page: a section per processor, with a table, notes, and a profile of each
-    row whose target was not met.
+def document(introduction: str, records: Sequence[Record]) -> str:
+    """Return the Markdown page: a section per processor or GPU, with a table, notes, and a profile
+    of each row whose target was not met.
     """
-    return "\n\n".join([INTRODUCTION.rstrip(), *map(_section, records)]) + "\n"
+    return "\n\n".join([introduction.rstrip(), *map(_section, records)]) + "\n"
+
+
+def write_page(introduction: str, record: Record, out: str, *, results: str) -> None:
+    """Keep a run in the folder `results`, and write the page of all that it keeps into the file
+    `out`; of this run alone, which is kept nowhere, where `results` is "".
+    """
+    records = [record]
+    if results:
+        os.makedirs(results, exist_ok=True)
+        with atomic_write(os.path.join(results, file_of(record.processor))) as file:
+            json.dump(record._asdict(), file, indent=1)
+        records = read_records(results)
+    with atomic_write(out) as file:
+        file.write(document(introduction, records))
+    print(f"\n{out}")
+
+
+def read_records(folder: str) -> list[Record]:
+    """Return the runs that a folder keeps, by the names of their files."""
+    records = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                records.append(Record(**json.load(file)))
+    return records
 
 
 def _section(record: Record) -> str:

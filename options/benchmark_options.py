@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.declare import at_least, if_given, option
+from options.machine import DEVICES, check_device
 from options.places import writable_file, writable_folder
 
 
@@ -63,3 +64,29 @@ class BenchOptions:
         metavar="FOLDER",
     )
     out: str = option("docs/benchmarks.md", "Markdown file to write", writable_file, metavar="FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuOptions:
+    """Measure what a GPU trains, scores and is fed, and write the table."""
+
+    examples: ClassVar = (
+        "python -m benchmarks.gpu",
+        "python -m benchmarks.gpu --quick --out results/benchmarks-gpu.md",
+    )
+    page: ClassVar = "docs/benchmarks-gpu.md"
+
+    device: str = option("auto", DEVICES, check_device)
+    rounds: int = option(7, "turns of each side, of which medians are reported", at_least(1))
+    quick: bool = option(
+        False, "use tiny sizes, to see that it runs; the results mean nothing and are not kept"
+    )
+    results: str = option(
+        "benchmarks/results/gpu",
+        "folder that keeps the last run on each device; the page shows all of them",
+        writable_folder,
+        metavar="FOLDER",
+    )
+    out: str = option(
+        "docs/benchmarks-gpu.md", "Markdown file to write", writable_file, metavar="FILE"
+    )

@@ -4,6 +4,7 @@ import itertools
 import json
 import pathlib
 import random
+import re
 
 import numpy as np
 import pytest
@@ -12,9 +13,17 @@ from PIL import Image
 from torchvision import transforms
 
 from benchmarks import listing, reference, timing
-from benchmarks.__main__ import SCRIPTS, read_records
+from benchmarks.__main__ import SCRIPTS
 from benchmarks.material import crops, labelled_images, trained_network, write_images
-from benchmarks.page import Record, describe, document, file_of
+from benchmarks.page import (
+    GPU_INTRODUCTION,
+    INTRODUCTION,
+    Record,
+    describe,
+    document,
+    file_of,
+    read_records,
+)
 from benchmarks.profiles import convolutions_alone
 from benchmarks.timing import RETAINED, Row, alternate, compare, explained
 from data.augment import blur_scipy, jpeg_cv2, jpeg_pil
@@ -135,26 +144,35 @@ def test_the_document_tells_what_was_not_met() -> None:
         Record("One 5000", ["- a machine"], [met.__dict__]),
         Record("Two", ["- another"], [slow.__dict__]),
     ]
-    text = document(records)
+    text = document(INTRODUCTION, records)
     lines = [" | ".join(cell.strip() for cell in line.split("|")) for line in text.split("\n")]
     assert " | fast | s | 1 | 0.5 | 2.00 | 0.90 to 3.00 | 1.50 | 2.50 (80%) | 2 x | met | " in lines
     assert " | slow | s | 1 | 1 | 1.00 | 0.90 to 3.00 |  |  | 2 x | not met | " in lines
     assert "- fast: so close.\n- limit, sorting alone: fast.\n\n## Two\n\n- another\n" in text
     assert "### Not met: slow\n\n| profile |" in text
     assert "Not met: fast" not in text
-    processor, facts = describe("2026-01-02", "0123456789", 7)
+    processor, facts = describe(7, "make bench")
     assert processor
     assert "torch 2" in "\n".join(facts)
-    assert facts[-1].endswith(
-        "2026-01-02, `make bench` (`python -m benchmarks`), 7 rounds, commit 0123456"
-    )
+    assert re.fullmatch(r"- 20..-..-.., `make bench`, 7 rounds, commit \w{7}", facts[-1])
 
 
-def test_the_page_shows_every_run_that_is_kept() -> None:
-    records = read_records(str(ROOT / "benchmarks" / "results"))
-    assert document(records) == (ROOT / "docs" / "benchmarks.md").read_text()
-    names = [path.name for path in (ROOT / "benchmarks" / "results").glob("*.json")]
+@pytest.mark.parametrize(
+    ("kept", "page", "introduction"),
+    [
+        ("results", "benchmarks.md", INTRODUCTION),
+        ("results/gpu", "benchmarks-gpu.md", GPU_INTRODUCTION),
+    ],
+)
+def test_a_page_shows_every_run_that_is_kept(kept: str, page: str, introduction: str) -> None:
+    records = read_records(str(ROOT / "benchmarks" / kept))
+    assert document(introduction, records) == (ROOT / "docs" / page).read_text()
+    names = [path.name for path in (ROOT / "benchmarks" / kept).glob("*.json")]
     assert sorted(names) == sorted(file_of(record.processor) for record in records)
+
+
+def test_both_makers_of_processors_were_measured() -> None:
+    records = read_records(str(ROOT / "benchmarks" / "results"))
     assert {"AMD", "Intel(R)"} <= {record.processor.split()[0] for record in records}
 
 
@@ -170,3 +188,23 @@ def test_every_script_runs_and_prints_its_rows(name: str, tmp_path: pathlib.Path
         assert row["met"] is None
         assert row["reference"] >= 0
         assert row["ours"] >= 0
+
+
+@pytest.mark.slow
+def test_the_check_of_a_gpu_runs_on_a_processor(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "page.md"
+    command = ["--quick", "--rounds", 1, "--device", "cpu", "--out", out]
+    result = run("-m", "benchmarks.gpu", *command)
+    assert result.returncode == 0, result.stderr
+    page = out.read_text()
+    for what in (
+        "training step, resnet18, 4 images of 64x64, bf16, --compile",
+        "scoring, resnet18, 4 images of 64x64, fp32",
+        "blur and JPEG at 0.5, workers: 2",
+        "train.py, resnet18, bf16, processes: 1, against the step alone",
+        "train.py, resnet18, bf16, processes: 2, against one process",
+    ):
+        assert f"| {what} " in page
+    assert "fp16 |" not in page
+    assert "failed" not in page
+    assert not (tmp_path / "results").exists()

@@ -111,7 +111,7 @@ def hashes(root: pathlib.Path) -> dict[str, str]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, pairs in (("TRAIN_PAIRS", 50), ("VAL_PAIRS", 30), ("TEST_PAIRS", 12)):
+    for name, pairs in (("TRAIN_PAIRS", 20), ("VAL_PAIRS", 10), ("TEST_PAIRS", 6)):
         monkeypatch.setattr(build, name, pairs)
 
 
@@ -133,15 +133,15 @@ def test_a_build_is_whole_repeatable_and_in_the_layout(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
     train = find_samples(str(first / "train"), ["landscape", "nature", "object"])
-    assert np.bincount(train.labels).tolist() == [50, 50]
+    assert np.bincount(train.labels).tolist() == [20, 20]
     testsets = find_testsets(str(first / "test"))
     assert set(testsets) == {*FAMILIES, SHALLOW}
     for name, samples in testsets.items():
-        assert np.bincount(samples.labels).tolist() == [12, 12]
+        assert np.bincount(samples.labels).tolist() == [6, 6]
         kind = "JPEG" if name == "whichfaceisreal" else "PNG"
-        with Image.open(samples.path(0)) as real, Image.open(samples.path(12)) as fake:
+        with Image.open(samples.path(0)) as real, Image.open(samples.path(6)) as fake:
             assert (real.format, real.size) == (fake.format, fake.size) == (kind, (64, 64))
-    assert json.loads((first / "minibench.json").read_text())["images"] == 2 * (50 + 30 + 14 * 12)
+    assert json.loads((first / "minibench.json").read_text())["images"] == 2 * (20 + 10 + 14 * 6)
     assert draw_sheet(first / "test").width > 1000
 
     capsys.readouterr()
@@ -190,19 +190,18 @@ def train_generators(*arguments: str) -> Result:
 
 
 def test_the_retraining_command_trains(tmp_path: pathlib.Path) -> None:
-    result = train_generators("--out", str(tmp_path), "--families", "san,deepfake")
+    result = train_generators("--out", str(tmp_path), "--families", "san")
     assert result.returncode == 0, result.stderr
     lines = json.loads((tmp_path / "training.json").read_text())
-    assert list(lines) == ["san", "deepfake"]
-    assert all(0 < line["val_error"] < 2 and line["steps"] == 4 for line in lines.values())
-    assert {path.name for path in tmp_path.glob("*.safetensors")} == {
-        "san.safetensors",
-        "deepfake.safetensors",
-    }
+    assert list(lines) == ["san"]
+    assert 0 < lines["san"]["val_error"] < 2
+    assert lines["san"]["steps"] == 4
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["san.safetensors"]
     wrong = train_generators("--out", str(tmp_path), "--families", "dalle")
     assert_wrong_usage(wrong, "--families", "dalle", "progan")
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_loses_no_other(tmp_path: pathlib.Path) -> None:
     (tmp_path / "san.safetensors").mkdir()
     result = train_generators("--out", str(tmp_path), "--families", "san,deepfake")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from options.audit_options import AuditOptions
-from options.benchmark_options import BenchmarkOptions, BenchOptions, ListingOptions
+from options.benchmark_options import BenchmarkOptions, BenchOptions, GpuOptions, ListingOptions
 from options.check_options import CheckOptions
 from options.download_options import DownloadOptions
 from options.eval_options import EvalOptions
@@ -59,6 +59,7 @@ COMMANDS: dict[str, Any] = {
     "benchmarks/listing.py": ListingOptions,
     "benchmarks/on_paper.py": OnPaperOptions,
     "benchmarks/scale.py": ScaleOptions,
+    "benchmarks/gpu.py": GpuOptions,
     "benchmarks/__main__.py": BenchOptions,
     "studies/__main__.py": StudiesOptions,
     "studies/subset.py": SubsetOptions,

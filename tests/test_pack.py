@@ -267,6 +267,14 @@ def test_images_outside_are_refused(tmp_path: pathlib.Path) -> None:
         make(manifest, tmp_path / "pack")
 
 
+def test_a_pack_is_not_packed_again(toy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Its images' names, sizes and times are its own, and of pixels there are no files to copy."""
+    packed_already = make(toy, tmp_path / "pack")
+    with pytest.raises(UsageError, match="pack: is a pack; pack the folder that it was made from"):
+        make(packed_already, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 def test_the_codec_loses_nothing() -> None:
     rng = np.random.default_rng(0)
     for shape in ((1, 1, 3), (1, 7, 3), (7, 1, 3), (64, 48, 3)):

@@ -254,9 +254,9 @@ def test_the_first_batch_reads_no_more_than_a_few(
     def counted(path: str) -> bytes:
         with opened.get_lock():
             opened.value += 1
-        return images.read_file(path)
+        return images.read_plain(path)
 
-    monkeypatch.setattr("data.samples.read_file", counted)
+    monkeypatch.setattr("data.samples.read_plain", counted)
     started = time.monotonic()
     read = train_reader(TrainImages(train, [CentreCrop(8)], seed=0), WORKERS, pin_memory=False)
     batch = next(iter(read(plan(train, 64, 1000))))

@@ -72,13 +72,15 @@ def _cells(dicts: Iterator[dict[str, Any]]) -> Iterator[tuple[int, Sequence[str]
 def pack(options: PackOptions) -> None:
     """Make the pack that `options` ask for.
 
-    Raises UsageError where the folder holds something else, and WorkError, once the pack is made of
-    the others, where an image could not be read.
+    Raises UsageError where the folder holds something else, or the source is a pack, and WorkError,
+    once the pack is made of the others, where an image could not be read.
     """
     begun = begin(options.quiet)
     (dataroot,) = options.dataroot
     if not os.path.exists(dataroot):
         raise UsageError(f"{dataroot}: no such file or folder")
+    if open_pack(dataroot):
+        raise UsageError(f"{dataroot}: is a pack; pack the folder that it was made from")
     source = sorted_rows(dataroot)
     state = {"store": options.store, "source": _state(source)}
     if os.path.isfile(os.path.join(options.out, INDEX)):

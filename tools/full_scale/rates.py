@@ -91,14 +91,16 @@ def training_step(
     """Return train.py's step on one batch, (N, 3, H, W) uint8: the parts that take time."""
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    scaler = torch.amp.GradScaler(images.device.type, enabled=precision == "fp16")
 
     def step() -> float:
         with autocast(images.device, precision):
             logits = network(normalize(images))
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(1), labels)
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         return loss.item()  # waits for the device
 
     return step
