@@ -57,7 +57,7 @@ from training.setup import (
 from training.step_log import StepLog
 from training.step_profile import StepProfile
 from util import distributed, errors, run_lock
-from util.console import as_typed, say
+from util.console import as_typed, note, say
 from util.files import sha256
 from util.interrupt import stop_signals
 from util.progress import begin, end
@@ -304,6 +304,8 @@ def train(options: TrainOptions, device: torch.device, *, folder: str, init: str
     board.close()
     if distributed.is_main():
         run_folder.end(folder)
+    if told := log.pace():
+        note(told)
     print_end(folder, progress)
 
 

@@ -30,7 +30,8 @@ kept on a CPU (`networks/device.py`): *kept* is the ratio to the reference with 
 beside it how much of that is reached.
 
 `make bench`, alone on the machine, writes one section, of the processor it runs on, and keeps it in
-`benchmarks/results`; those of other processors stay. Compare ratios, not rates, between them.
+`benchmarks/results`; those of other processors stay. Compare ratios, not rates, between them. GPUs
+are on [a page of their own](benchmarks-gpu.md).
 """
 
 GPU_INTRODUCTION = """\

@@ -14,7 +14,7 @@ from evaluation.predict import Predicted, predict
 from evaluation.protocol import ScoringProtocol
 from networks.detector import Detector
 from util import distributed
-from util.progress import Progress, duration
+from util.progress import Progress, pace
 
 
 class Reading(NamedTuple):
@@ -43,11 +43,7 @@ class Pace(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in words."""
-        return (
-            f"{self.scores:,} scores in {duration(self.seconds)},"
-            f" {self.scores / self.seconds:,.3g}/s;"
-            f" {self.waited / self.seconds:.0%} of the time was waited for images"
-        )
+        return pace("scores", self.scores, seconds=self.seconds, waited=self.waited)
 
 
 def slices(indices: Indices, size: int) -> list[Indices]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pathlib
 import re
 import shlex
+import time
 
 import pytest
 
 import eval as evaluation
+import predict
+from data.images import Pixels, decode
 from options.eval_options import EvalOptions
 from options.parse import parse
+from options.predict_options import PredictOptions
 from tests.conftest import write_image
 from tests.toy_runs import run_training
 from util.console import print_next_command
@@ -68,3 +72,33 @@ def test_an_interpreter_below_this_folder_is_named_from_here(
         monkeypatch.setattr("sys.executable", executable)
         print_next_command("eval.py", "--name", "a b")
         assert capsys.readouterr().out == f"next: {shown} eval.py --name 'a b'\n"
+
+
+def test_each_script_ends_with_its_pace_and_what_it_waited_for_images(
+    toy: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reading is so slow here that most of the time is waited for it."""
+
+    def slowly(content: bytes, path: str, max_pixels: int) -> Pixels:
+        time.sleep(0.2)
+        return decode(content, path, max_pixels)
+
+    def told(what: str) -> int:
+        pace = r"(\d+) {} in \d+ s, \d[\d.]*/s; (\d+)% of the time was waited for images"
+        found = re.search(pace.format(what), capsys.readouterr().err)
+        assert found
+        assert int(found[2]) > 50
+        return int(found[1])
+
+    monkeypatch.setattr("data.samples.decode", slowly)
+    best = run_training(toy, tmp_path, *SHORT) / "model_epoch_best.pth"
+    assert told("images") == 8  # one step
+    command = ["--model_path", str(best), "--device", "cpu", "--num_threads", "0"]
+    sets = ["--dataroot", str(toy / "test"), "--testsets", "biggan", "--results_dir", str(tmp_path)]
+    assert evaluation.main(parse(EvalOptions, [*command, *sets])) == 0
+    assert told("scores") == 8
+    assert predict.main(parse(PredictOptions, [*command, str(toy / "test/biggan/0_real")])) == 0
+    assert told("scores") == 4

@@ -17,7 +17,7 @@ from training.epoch import require_sound, save
 from training.state import TrainingState
 from training.watch import Watch
 from util.errors import Interrupted
-from util.progress import Progress, duration, no_progress
+from util.progress import Progress, duration, no_progress, pace
 
 
 class StepLog:
@@ -41,6 +41,7 @@ class StepLog:
         self.watch = Watch(samples, folder, stop_signal)
         self.bar = no_progress()
         self.begun_step, self.begun = state.progress.total_steps, time.perf_counter()
+        self.seconds = self.waited = 0.0  # of all epochs' steps, and of these for images
 
     def __enter__(self) -> StepLog:
         return self
@@ -62,10 +63,19 @@ class StepLog:
         self.last = last
         self.start = time.perf_counter() - progress.seconds
         self.logged_step, self.logged_at = progress.total_steps, time.perf_counter()
+        begun = asked = time.perf_counter()
         for batch in batches:
+            self.waited += time.perf_counter() - asked
             yield batch
             self.bar.update()
+            asked = time.perf_counter()
+        self.seconds += time.perf_counter() - begun
         self.bar.close()
+
+    def pace(self) -> str:
+        """Return in words how fast the epochs were that are over; "" where there are none."""
+        images = (self.state.progress.total_steps - self.begun_step) * self.batch_size
+        return pace("images", images, seconds=self.seconds, waited=self.waited) if images else ""
 
     def step(self, batch: TrainBatch, losses: list[torch.Tensor], part: torch.Tensor) -> None:
         """Take note of a step that was taken: its batch, the loss of each of its parts, and the

@@ -134,6 +134,16 @@ def end(begun: float, next: str = "", file: IO[str] | None = None) -> None:
         print(one_line(f"{took}; next: {next}" if next else took), file=file, flush=True)
 
 
+def pace(done: str, count: int, *, seconds: float, waited: float) -> str:
+    """Return in words how fast `count` things (`done` says which) were done, and for how long of
+    these seconds images were waited for.
+    """
+    return (
+        f"{count:,} {done} in {duration(seconds)}, {count / seconds:,.3g}/s;"
+        f" {waited / seconds:.0%} of the time was waited for images"
+    )
+
+
 def duration(seconds: float) -> str:
     """Format a time: "40 s", "33 minutes", "7.5 hours", "11.7 days"."""
     for size, name in ((86400, "days"), (3600, "hours")):
