@@ -132,6 +132,7 @@ def test_results_of_another_command_or_of_other_images_are_refused(
             run_jobs([job], machine)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(tmp_path: pathlib.Path) -> None:
     """As a user: SIGTERM amid the first training; then the same command, to the end."""
     for number, label in itertools.product(range(40), ("0_real", "1_fake")):
