@@ -64,12 +64,12 @@ def trained(
 
 def scored(arch: str, device: torch.device, images: torch.Tensor) -> Sides:
     """Return scoring by the reference, and ours in each precision, compiled and not."""
-    network, normalized = reference.network(arch).eval(), normalize(images).contiguous()
-    plain = network.to(device)
+    network = reference.network(arch).eval().to(device)
+    normalized = normalize(images).contiguous()
 
     @torch.no_grad()
     def score() -> object:
-        return plain(normalized.to(device)).cpu()
+        return network(normalized.to(device)).cpu()
 
     sides: Sides = {REFERENCE: score}
 
@@ -105,11 +105,11 @@ def measured(what: str, sides: Sides, *, batch: int, rounds: int) -> tuple[list[
             del sides[name]
     seconds = alternate(sides, rounds)
     rows = [
-        compare(f"{what}, {name}", "images/s", seconds, target=0, ours=name, rate_of=batch)
+        compare(f"{what}, {name}", "images/s", seconds, ours=name, rate_of=batch)
         for name in sides
         if name != REFERENCE
     ]
-    return [dataclasses.replace(row, target="", met=None) for row in rows], failures
+    return rows, failures
 
 
 def loaded(root: str, device: torch.device, *, batch: int, rounds: int, quick: bool) -> list[Row]:
@@ -136,7 +136,7 @@ def whole(root: str, device: torch.device, *, arch: str, batch: int, step: float
     """Return what train.py reaches in bf16: in one process against its `step` alone (images a
     second), and in a process on each GPU, or two on the processor, against one.
     """
-    processes, rows, before = 1, [], step
+    rows, before = [], step
     more = torch.cuda.device_count() if device.type == "cuda" else 2
     for processes in sorted({1, more}):
         with tempfile.TemporaryDirectory() as out:

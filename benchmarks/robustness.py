@@ -72,7 +72,6 @@ def main() -> None:
             f"robustness sweep, {arch}, {count} PNG files, crops of 224, {len(passes)} versions",
             "versions/s",
             seconds,
-            target=0,
             rate_of=versions,
             note=f"{share:.2f} x the sum of its forward passes ({min(timed):.2f} to"
             f" {max(timed):.2f})",

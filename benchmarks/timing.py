@@ -61,13 +61,14 @@ def compare(
     unit: str,
     seconds: Mapping[str, Sequence[float]],
     *,
-    target: float,
+    target: float | None = None,
     ours: str = OURS,
     rate_of: float | None = None,
     alone: tuple[str, Sequence[float]] = ("", ()),
     note: str = "",
 ) -> Row:
-    """Return a row from what `alternate` returns; met where the side `ours` is `target` x faster.
+    """Return a row from what `alternate` returns; met where the side `ours` is `target` x faster,
+    and not judged without a target.
 
     With `rate_of`, the number of images in a run, say, the row shows images per second instead.
     `alone` names what no code of ours can save, and its seconds in each round.
@@ -87,8 +88,8 @@ def compare(
         low=min(ratios),
         high=max(ratios),
         rounds=len(ratios),
-        target=f"{target:g} x",
-        met=statistics.median(ratios) >= target,
+        target="" if target is None else f"{target:g} x",
+        met=None if target is None else statistics.median(ratios) >= target,
         retained=statistics.median(_ratios(seconds[RETAINED], seconds[ours])),
         limit=statistics.median(_ratios(seconds[REFERENCE], its)) if name else None,
         alone=name,
@@ -116,7 +117,7 @@ def show(rows: Sequence[Row], path: str) -> None:
         print(
             f"{row.what}: reference {row.reference:.4g}, ours {row.ours:.4g} {row.unit};"
             f" {row.ratio:.2f} x ({row.low:.2f} to {row.high:.2f} over {row.rounds} rounds);"
-            f" target {row.target}: {verdict(row)}{'; ' + row.note if row.note else ''}",
+            f" target {row.target or 'none'}: {verdict(row)}{'; ' + row.note if row.note else ''}",
             flush=True,
         )
         if row.details:

@@ -100,7 +100,7 @@ def score_testsets(
 
     Raises WorkError where a logit is not a finite number; those that are finite are kept.
     """
-    contents = [_contents(job, list(variants)) for job in jobs]
+    contents = distributed.from_main(lambda: [_contents(job, list(variants)) for job in jobs])
     lacking = [list(_alike(*its, variants)) for its in zip(jobs, contents, strict=True)]
     every = [its for of_job in lacking for its in of_job]
     parts = [(number, part) for number, its in enumerate(every) for part in slices(its.rows, SLICE)]
@@ -152,38 +152,33 @@ def _score(
             for predicted in every:
                 predicted.require_finite(its.path, job.protocol.precision)
     _refuse_both(job, contents.hashes)
-    if not distributed.is_main():
-        return distributed.gather(list[Scored]())[0]
     reasons = {
         os.path.relpath(path, job.samples.root).replace(os.sep, "/"): error.reason
         for path, error in sorted(lost.items())
     }
-    results = []
-    for number in range(count):
+
+    def scored(number: int) -> Scored:
         kept = _all_kept(job, contents, number, new=new[number])
         originals = [kept[ORIGINAL][h] for h in contents.hashes if h in kept[ORIGINAL]]
-        results.append(
-            Scored(
-                {name: _scores(job.samples, contents.hashes, its) for name, its in kept.items()},
-                reasons,
-                sum(map(len, new[number].values())),
-                sum(job.protocol.is_padded(its.height, its.width) for its in originals),
-                [content for content in contents.hashes if content],
-                seconds[number],
-                waited,
-            )
+        return Scored(
+            {name: _scores(job.samples, contents.hashes, its) for name, its in kept.items()},
+            reasons,
+            sum(map(len, new[number].values())),
+            sum(job.protocol.is_padded(its.height, its.width) for its in originals),
+            [content for content in contents.hashes if content],
+            seconds[number],
+            waited,
         )
-    return distributed.gather(results)[0]
+
+    return distributed.from_main(lambda: [scored(number) for number in range(count)])
 
 
 def _contents(job: Job, variants: Sequence[str]) -> _Contents:
-    """Return which images a job has, and what is kept of their scores, as the first process finds.
+    """Return which images a job has, and what is kept of their scores.
 
     A file whose state is that of an earlier time is not read. Any other is, where there are scores
     that it may have: a data set that was moved or copied is not scored anew.
     """
-    if not distributed.is_main():
-        return distributed.gather(_Contents([], np.zeros(0, np.bool_)))[0]
     kept = [{variant: read_cell(folder, variant) for variant in variants} for folder in job.folders]
     by_state = {k: v for folder in job.folders for k, v in read_contents(folder).items()}
     any_kept = any(cell for own in kept for cell in own.values())
@@ -208,7 +203,7 @@ def _contents(job: Job, variants: Sequence[str]) -> _Contents:
             write_contents(folder, new)
     missing = [[[c not in its[v] for v in variants] for its in kept] for c in hashes]
     shaped = np.array(missing, np.bool_).reshape(count, len(kept), len(variants))
-    return distributed.gather(_Contents(hashes, shaped))[0]
+    return _Contents(hashes, shaped)
 
 
 def _alike(job: Job, contents: _Contents, variants: Variants) -> Iterator[_Lacking]:

@@ -81,8 +81,8 @@ def test_grad_cam_shows_the_same(run: pathlib.Path, images: Tensor) -> None:
 def test_a_run_that_is_continued_ends_as_if_never_stopped(
     toy: pathlib.Path, tmp_path: pathlib.Path, run: pathlib.Path
 ) -> None:
-    """Drop-out and the random state of the device included; to the bit on a processor, while a
-    GPU's sums may be ordered anew.
+    """The random state of the device included; to the bit on a processor, while a GPU's sums may be
+    ordered anew.
     """
     run_training(toy, tmp_path, *ON, "--max_steps", 4)
     again = run_training(toy, tmp_path, *ON, "--continue_train")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import torch
@@ -48,6 +48,11 @@ def gather(value: Value) -> list[Value]:
     values: list[Value | None] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values  # type: ignore[return-value]
+
+
+def from_main(make: Callable[[], Value]) -> Value:
+    """Return in every process what `make` returns in the first, which alone calls it."""
+    return gather(make() if is_main() else None)[0]  # type: ignore[return-value]
 
 
 def broadcast(tensors: Iterable[torch.Tensor]) -> None:
