@@ -24,6 +24,7 @@ class StudiesOptions(ConsoleOptions):
     examples: ClassVar = (
         "python -m studies augmentation --seeds 3",
         "python -m studies all --jobs 4",
+        "python -m studies few_shot --first_seed 3 --seeds 2",
     )
     page: ClassVar = "docs/studies.md"
 
@@ -34,7 +35,15 @@ class StudiesOptions(ConsoleOptions):
         positional=True,
     )
     list: bool = option(False, "print what each study asks, and end")
-    seeds: int = option(3, "runs of each condition, with the seeds 0, 1, ...", between(1, 1000))
+    seeds: int = option(
+        3, "runs of each condition, each with the next seed after --first_seed", between(1, 1000)
+    )
+    first_seed: int = option(
+        0,
+        "seed of the first run of each condition; rows of other seeds that are in --results stay,"
+        " so that a study can be spread over nights and machines",
+        between(0, 1_000_000),
+    )
     jobs: int = option(
         1, "commands that run at a time; each gets its share of the cores", between(1, 64)
     )

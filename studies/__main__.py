@@ -11,9 +11,9 @@ from typing import Any
 from options.parse import parse
 from options.studies_options import REPORT, StudiesOptions
 from studies.catalogue import STUDIES, Cell
-from studies.commands import Setting
+from studies.commands import Setting, build
 from studies.jobs import Machine, command_of, finished, in_order, run_jobs
-from studies.results import made_with, read_results, refuse_fewer_seeds, write_results
+from studies.results import made_with, read_results, refuse_other_images, write_results
 from util.console import as_typed, say
 from util.errors import run
 from util.progress import begin, end
@@ -43,7 +43,8 @@ def run_studies(options: StudiesOptions) -> int:
     names = [name for name in STUDIES if name in options.name or "all" in options.name]
     out = Path(options.out, "smoke") if options.smoke else Path(options.out)
     folder = out / "tables" if options.smoke else Path(options.results)
-    setting = Setting(out, Path(options.data), options.seeds, options.smoke)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    setting = Setting(out, Path(options.data), seeds, options.smoke)
     plans = {name: STUDIES[name].plan(setting) for name in names}
     machine = Machine(out, options.device, options.jobs)
     jobs = in_order(cell.job for cells in plans.values() for cell in cells)
@@ -54,12 +55,12 @@ def run_studies(options: StudiesOptions) -> int:
                 say(shlex.join(["python", *command_of(job, machine)]))
         say(f"{len(jobs) - len(done)} of {len(jobs)} commands are still to run")
         return 0
-    for name in names:
-        refuse_fewer_seeds(folder, name, options.seeds)
+    about = made_with(sys.argv[1:], options.device, images=build(setting).made_by)
+    for name, cells in plans.items():
+        refuse_other_images(folder, name, cells, images=about["images"])
     since = time.monotonic()
     failed = run_jobs(jobs, machine)
     say(f"{len(jobs)} jobs took {(time.monotonic() - since) / 60:.1f} minutes")
-    about = made_with(sys.argv[1:], options.device)
     for name, cells in plans.items():
         show(name, cells, folder=folder, out=out, about=about)
     if failed:

@@ -77,7 +77,7 @@ def augmentation(setting: Setting) -> list[Cell]:
     """Five augmentations."""
     return [
         cell(setting, seed, score(setting, model(setting, name, seed)), augmentation=name)
-        for seed in range(setting.seeds)
+        for seed in setting.seeds
         for name in augmentations(setting)
     ]
 
@@ -97,7 +97,7 @@ def diversity(setting: Setting) -> list[Cell]:
     few = ("--most", "8" if setting.smoke else "50")
     choices |= {("images", part): ("--fraction", part) for part in fractions}
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         for (varied, amount), choice in choices.items():
             name = f"{varied}_{amount}"
             its = subset(setting, f"{name}_s{seed}", *choice, *few, "--seed", str(seed))
@@ -110,7 +110,7 @@ def diversity(setting: Setting) -> list[Cell]:
 def robustness(setting: Setting) -> list[Cell]:
     """Each augmentation's model on images degraded as they are tested."""
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         for name in augmentations(setting):
             job = score(setting, model(setting, name, seed), "robust", "--robustness", *LEVELS)
             read = of_degraded(results(setting, job), {"augmentation": name})
@@ -140,7 +140,7 @@ def few_shot(setting: Setting) -> list[Cell]:
         return read
 
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         base = model(setting, BASE, seed)
         for family in WEAK[:1] if setting.smoke else WEAK:
             data, before = build(setting, family), score(setting, base)
@@ -179,7 +179,7 @@ def calibration(setting: Setting) -> list[Cell]:
             metrics=metrics,
             augmentation=name,
         )
-        for seed in range(setting.seeds)
+        for seed in setting.seeds
         for name in augmentations(setting)
     ]
 
@@ -198,7 +198,7 @@ def start(setting: Setting) -> list[Cell]:
         "probed, then tuned": ((*init, *probe), False),
     }
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         for name, (flags, probe_only) in starts.items():
             its = train(
                 setting,
@@ -215,7 +215,7 @@ def start(setting: Setting) -> list[Cell]:
 def formats(setting: Setting) -> list[Cell]:
     """Images as they are, all re-encoded alike, and the fakes alone re-encoded."""
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         for name in (BASE,) if setting.smoke else ("none", BASE):
             its = model(setting, name, seed)
             plain = score(setting, its)
@@ -235,7 +235,7 @@ def formats(setting: Setting) -> list[Cell]:
 def recipe(setting: Setting) -> list[Cell]:
     """Ours against the paper's as in the demo, which takes longer; plain and degraded."""
     cells = []
-    for seed in range(setting.seeds):
+    for seed in setting.seeds:
         for name in ("paper", "ours"):
             its = (
                 model(setting, BASE, seed)

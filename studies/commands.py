@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class Setting(NamedTuple):
 
     out: Path
     data: Path
-    seeds: int = 3
+    seeds: Sequence[int] = range(3)
     smoke: bool = False
 
     def train_root(self) -> Path:

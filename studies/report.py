@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
-from typing import Any
 
 from studies.catalogue import STUDIES
 from studies.figures import save_figure
 from studies.jobs import ROOT
 from studies.reading import Row
-from studies.results import read_results
+from studies.results import Run, read_results, read_runs
 from studies.tables import SHAPES, table_of
 from studies.verdicts import CONTRASTS, Tested, counted, judge
 from util.console import say
@@ -71,7 +69,7 @@ def _parts(study: str, rows: list[Row], *, tested: list[Tested], results: Path) 
     if not rows:
         findings = "\n".join(_item(its.finding) for its in CONTRASTS if its.study == study)
         return [command, findings, "Not run yet."]
-    about = json.loads((results / f"{study}.json").read_text(encoding="utf-8"))
+    runs = read_runs(results, study)
     verdicts = [_item(verdict_text(its)) for its in tested if its.contrast.study == study]
     count = sum(its.contrast.study == study for its in tested)
     missing = sum(its.study == study for its in CONTRASTS) - count
@@ -82,20 +80,23 @@ def _parts(study: str, rows: list[Row], *, tested: list[Tested], results: Path) 
         "\n".join(verdicts),
         f"![{study}](images/studies_{study}.png)",
         table_of(study, rows),
-        _wrapped(_caption(study, rows, about)),
+        _wrapped(_caption(study, rows, runs)),
     ]
 
 
-def _caption(study: str, rows: list[Row], about: dict[str, Any]) -> str:
+def _caption(study: str, rows: list[Row], runs: list[Run]) -> str:
     shape = SHAPES[study]
     unit = "per cent" if shape.scale == 100 else "log10 of magnitude"
     seeds = len({row["seed"] for row in rows} - {""})
     means = "" if "testset" in shape.by else f", means over {len(shape.testsets)} test sets"
-    runs = f"; mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
-    minutes = sum(job["seconds"] for job in about["jobs"].values()) / 60
+    spread = f"; mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
+    machines = dict.fromkeys(
+        f"{run['processor']}, {run['device']}, torch {run['packages']['torch']}" for run in runs
+    )
+    minutes = sum(job["seconds"] for run in runs for job in run["jobs"].values()) / 60
     return (
-        f"{', '.join(shape.metrics)}, {unit}{means}{runs}. {about['processor']},"
-        f" {about['device']}, torch {about['packages']['torch']}; the jobs of this study took"
+        f"{', '.join(shape.metrics)}, {unit}{means}{spread}."
+        f" {' and '.join(machines)}; the jobs of this study took"
         f" {minutes:.0f} minutes together, those shared with others included"
         f" (`studies/results/{study}.json`)."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import platform
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from util.files import atomic_write, csv_writer, write_json
 from util.machine import processor, versions
 
 LAST = ("seed", "testset", "metric", "value")
+Run = dict[str, Any]  # how some seeds' rows were made
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python-headless", "scipy")
 
 
@@ -38,17 +40,47 @@ def rows_of(study: str, cells: Iterable[Cell], done: Mapping[str, Any]) -> list[
 def write_results(
     folder: Path, study: str, cells: list[Cell], *, out: Path, about: Mapping[str, Any]
 ) -> int:
-    """Write <folder>/<study>.csv and .json; return the number of rows. Without rows, nothing."""
+    """Write <folder>/<study>.csv and .json, in which the rows of seeds that are not run now stay.
+
+    Returns the number of rows written. Without new rows it writes nothing and returns 0.
+    """
     done = finished(in_order(cell.job for cell in cells), out)
-    rows = rows_of(study, cells, done)
-    if rows:
-        with atomic_write(str(folder / f"{study}.csv")) as file:
-            table = csv_writer(file)
-            table.writerow(columns_of(study))
-            table.writerows([row[name] for name in columns_of(study)] for row in rows)
-        jobs = {name: {k: its[k] for k in ("command", "seconds")} for name, its in done.items()}
-        write_json(str(folder / f"{study}.json"), {**about, "jobs": jobs})
+    new = rows_of(study, cells, done)
+    if not new:
+        return 0
+    kept, runs = others(folder, study, cells)
+    rows = sorted(kept + new, key=lambda row: int(row["seed"] or 0))
+    with atomic_write(str(folder / f"{study}.csv")) as file:
+        table = csv_writer(file)
+        table.writerow(columns_of(study))
+        table.writerows([row[name] for name in columns_of(study)] for row in rows)
+    jobs = {name: {k: its[k] for k in ("command", "seconds")} for name, its in done.items()}
+    run = {**about, "seeds": list(dict.fromkeys(row["seed"] for row in new)), "jobs": jobs}
+    write_json(str(folder / f"{study}.json"), {"runs": [*runs, run]})
     return len(rows)
+
+
+def others(folder: Path, study: str, cells: Iterable[Cell]) -> tuple[list[Row], list[Run]]:
+    """Return the rows that are there of seeds that no cell has, and the runs that made them."""
+    seeds = {cell.seed for cell in cells}
+    kept = [row for row in read_results(folder, study) if row["seed"] not in seeds]
+    their = {row["seed"] for row in kept}
+    runs = read_runs(folder, study) if kept else []
+    left = [{**run, "seeds": [seed for seed in run["seeds"] if seed in their]} for run in runs]
+    return kept, [run for run in left if run["seeds"]]
+
+
+def read_runs(folder: Path, study: str) -> list[Run]:
+    """Return how a study's rows were made, a dict for each run: about, its seeds, its jobs.
+
+    Raises UsageError where the file is not there, or no such record.
+    """
+    path = folder / f"{study}.json"
+    try:
+        runs: list[Run] = json.loads(path.read_bytes())["runs"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{path}: is no record of python -m studies ({error})") from error
+    return runs
 
 
 def read_results(folder: Path, study: str) -> list[Row]:
@@ -69,18 +101,18 @@ def read_results(folder: Path, study: str) -> list[Row]:
     return rows
 
 
-def refuse_fewer_seeds(folder: Path, study: str, seeds: int) -> None:
-    """Raise UsageError where the results that are there are of more seeds."""
-    there = {row["seed"] for row in read_results(folder, study)} - {""}
-    if len(there) > seeds:
-        raise UsageError(
-            f"--results {folder}: {study}.csv there is of {len(there)} seeds; name another folder"
-            f" for those of {seeds}"
-        )
+def refuse_other_images(folder: Path, study: str, cells: Iterable[Cell], *, images: str) -> None:
+    """Raise UsageError where seeds that stay in the table were run on another miniature."""
+    for run in others(folder, study, cells)[1]:
+        if run["images"] != images:
+            raise UsageError(
+                f"--results {folder}: seeds {', '.join(run['seeds'])} of {study}.csv were run on"
+                " other images than are made now; name another folder, or run all seeds"
+            )
 
 
-def made_with(argv: list[str], device: str) -> dict[str, Any]:
-    """Return how results are made: command, commit, versions, machine."""
+def made_with(argv: list[str], device: str, *, images: str) -> Run:
+    """Return how results are made: command, commit, versions, machine, hash of the miniature."""
     git = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -91,6 +123,7 @@ def made_with(argv: list[str], device: str) -> dict[str, Any]:
         "packages": versions(PACKAGES),
         "processor": processor()[0],
         "device": device_name(device),
+        "images": images,
     }
 
 

@@ -26,7 +26,13 @@ from studies.figures import save_figure
 from studies.jobs import Job, Machine, in_order, run_jobs
 from studies.profile import peak, radial_profile
 from studies.report import PAGE, RESULTS, all_results, blocks, filled, write_report
-from studies.results import columns_of, read_results, refuse_fewer_seeds, write_results
+from studies.results import (
+    columns_of,
+    read_results,
+    read_runs,
+    refuse_other_images,
+    write_results,
+)
 from studies.subset import Pair, choose_pairs, nested_order, photograph_of
 from studies.tables import HELD_OUT, spread, table_of
 from tests.commands import start
@@ -34,9 +40,14 @@ from tests.conftest import assert_wrong_usage, write_image
 from tests.test_options import COMMANDS
 from util.errors import UsageError
 
-SETTING = Setting(pathlib.Path("runs"), pathlib.Path("data"), seeds=2)
+SETTING = Setting(pathlib.Path("runs"), pathlib.Path("data"), seeds=range(2))
 PLANS = {name: study.plan(SETTING) for name, study in STUDIES.items()}
-ABOUT: dict[str, Any] = {"processor": "p", "device": "cpu", "packages": {"torch": "0"}}
+ABOUT: dict[str, Any] = {
+    "processor": "p",
+    "device": "cpu",
+    "packages": {"torch": "0"},
+    "images": "these",
+}
 
 
 def toy_job(tmp_path: pathlib.Path, name: str, code: str, **more: Any) -> Job:  # noqa: ANN401
@@ -446,11 +457,42 @@ def test_the_csv_is_tidy_and_has_no_row_of_a_job_that_failed(
     assert '"good"' in (tmp_path / "augmentation.json").read_text()
 
 
-def test_results_of_more_seeds_are_not_replaced(tmp_path: pathlib.Path) -> None:
-    planted(tmp_path)
-    refuse_fewer_seeds(tmp_path, "augmentation", 3)
-    with pytest.raises(UsageError, match="3 seeds"):
-        refuse_fewer_seeds(tmp_path, "augmentation", 1)
+def test_seeds_of_another_night_join_the_table(tmp_path: pathlib.Path, machine: Machine) -> None:
+    def run(*seeds: str, value: str, processor: str) -> None:
+        job = toy_job(tmp_path, processor, "")
+        run_jobs([job], machine)
+        row = {"augmentation": "none", "testset": "biggan", "metric": "ap", "value": value}
+        cells = [Cell(seed, job, lambda: iter([row])) for seed in seeds]
+        refuse_other_images(tmp_path, "augmentation", cells, images=ABOUT["images"])
+        about = {**ABOUT, "processor": processor}
+        write_results(tmp_path, "augmentation", cells, out=machine.out, about=about)
+
+    run("0", "10", value="0.5", processor="A")
+    run("2", value="0.6", processor="B")
+    run("10", value="0.7", processor="C")
+    rows = read_results(tmp_path, "augmentation")
+    assert [(row["seed"], row["value"]) for row in rows] == [
+        ("0", "0.5"),
+        ("2", "0.6"),
+        ("10", "0.7"),
+    ]
+    runs = read_runs(tmp_path, "augmentation")
+    assert [(its["processor"], its["seeds"], list(its["jobs"])) for its in runs] == [
+        ("A", ["0"], ["A"]),
+        ("B", ["2"], ["B"]),
+        ("C", ["10"], ["C"]),
+    ]
+    job = toy_job(tmp_path, "more", "")
+    one = [Cell("0", job, lambda: iter([]))]
+    all_three = [Cell(seed, job, lambda: iter([])) for seed in ("0", "2", "10")]
+    refuse_other_images(tmp_path, "augmentation", all_three, images="others")
+    with pytest.raises(UsageError, match=r"seeds 2 of augmentation\.csv were run on other images"):
+        refuse_other_images(tmp_path, "augmentation", one, images="others")
+
+
+def test_a_table_without_its_record_is_one_line(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match=r"augmentation\.json: is no record of python -m studies"):
+        read_runs(tmp_path, "augmentation")
 
 
 # the page
@@ -463,7 +505,8 @@ def planted(folder: pathlib.Path) -> None:
         table.writeheader()
         table.writerows(augmented(0.1))
     jobs = {"a": {"command": "python train.py", "seconds": 90.0}}
-    (folder / "augmentation.json").write_text(json.dumps({**ABOUT, "jobs": jobs}))
+    runs = [{**ABOUT, "seeds": ["0", "1", "2"], "jobs": jobs}]
+    (folder / "augmentation.json").write_text(json.dumps({"runs": runs}))
 
 
 def test_the_report_is_made_of_the_tables_alone(tmp_path: pathlib.Path) -> None:
