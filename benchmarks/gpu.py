@@ -9,7 +9,6 @@ import csv
 import dataclasses
 import functools
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from benchmarks.loading import train_images
 from benchmarks.material import crops, labelled_images, write_images
 from benchmarks.page import GPU_INTRODUCTION, Record, describe, write_page
 from benchmarks.sweep import our_logits
-from benchmarks.timing import REFERENCE, Row, alternate, compare, show
+from benchmarks.timing import REFERENCE, Row, alternate, compare, row_of, show
 from data.order import EpochBatches
 from data.train_batches import train_reader
 from networks.create import create_network
@@ -160,18 +159,7 @@ def whole(root: str, device: torch.device, *, arch: str, batch: int, step: float
 def row(what: str, before: list[float], after: list[float]) -> Row:
     """Return a row of rates (images a second) in each round, not judged."""
     ratios = [b / a for a, b in zip(before, after, strict=True)]
-    return Row(
-        what=what,
-        unit="images/s",
-        reference=statistics.median(before),
-        ours=statistics.median(after),
-        ratio=statistics.median(ratios),
-        low=min(ratios),
-        high=max(ratios),
-        rounds=len(ratios),
-        target="",
-        met=None,
-    )
+    return row_of(what, "images/s", reference=before, ours=after, ratios=ratios)
 
 
 def main() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import os
 import statistics
 import tempfile
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 from benchmarks import reference
+from benchmarks.forked import in_a_child
 from benchmarks.profiles import python_profile
-from benchmarks.timing import OURS, REFERENCE, Row, alternate, compare, explained, show
+from benchmarks.timing import OURS, REFERENCE, Row, alternate, compare, explained, row_of, show
 from data.manifest_file import read_manifest, write_manifest
 from data.samples import LABELS, find_samples
 from options.benchmark_options import ListingOptions
@@ -47,21 +46,15 @@ def private_megabytes() -> float:
 
 def growth(access: Callable[[int], object], count: int) -> float:
     """Return by how many MB a forked worker's memory grows while it accesses every index once."""
-    receive, send = multiprocessing.Pipe(duplex=False)
-    context = multiprocessing.get_context("fork")  # as PyTorch's workers on Linux
-    worker = context.Process(target=_access_all, args=(access, count, send))
-    worker.start()
-    grown = float(receive.recv())
-    worker.join()
-    return grown
 
+    def access_all() -> float:
+        access(0)
+        before = private_megabytes()
+        for index in range(count):
+            access(index)
+        return private_megabytes() - before
 
-def _access_all(access: Callable[[int], object], count: int, send: Connection) -> None:
-    access(0)
-    before = private_megabytes()
-    for index in range(count):
-        access(index)
-    send.send(private_megabytes() - before)
+    return in_a_child(access_all)
 
 
 def memory_row(root: str, count: int, rounds: int) -> Row:
@@ -75,15 +68,12 @@ def memory_row(root: str, count: int, rounds: int) -> Row:
         theirs.append(growth(tuples.__getitem__, count))
         ours.append(growth(samples.path, count))
     ratios = [a / max(b, 0.1) for a, b in zip(theirs, ours, strict=True)]
-    return Row(
-        what=f"memory that one worker's epoch over {count:,} files adds",
-        unit="MB",
-        reference=statistics.median(theirs),
-        ours=statistics.median(ours),
-        ratio=statistics.median(ratios),
-        low=min(ratios),
-        high=max(ratios),
-        rounds=rounds,
+    return row_of(
+        f"memory that one worker's epoch over {count:,} files adds",
+        "MB",
+        reference=theirs,
+        ours=ours,
+        ratios=ratios,
         target=f"at most {MAX_GROWTH:g} MB",
         met=max(ours) <= MAX_GROWTH,
         note="ratio: growth there over growth here, below 0.1 MB taken as 0.1",

@@ -6,15 +6,15 @@ that are made up.
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
 
 import numpy as np
 
+from benchmarks.forked import in_a_child
 from data.order import Pool, epoch_order, find_pairs
 from data.samples import LABELS, Samples
 from networks.create import create_network
@@ -107,28 +107,24 @@ def lists(options: OnPaperOptions) -> str:
         pool = Pool(
             numbers=np.arange(count), labels=samples.labels, pairs=None, per_batch=min(64, count)
         )
-        order = _in_a_child(lambda: epoch_order([pool], balanced=False, seed=0, epoch=0))  # noqa: B023
-        pairs = _in_a_child(lambda: find_pairs(samples))  # noqa: B023
+        order = _costs(functools.partial(epoch_order, [pool], balanced=False, seed=0, epoch=0))
+        pairs = _costs(functools.partial(find_pairs, samples))
         size = amount(samples.paths.nbytes + samples.labels.nbytes)
         rows.append([f"{count:,}", size, *order, *pairs])
     heads = ("images", "names", "order of an epoch", "at most", "--pairs", "at most")
     return table(heads, rows, 0)
 
 
-def _in_a_child(work: Callable[[], object]) -> tuple[str, str]:
+def _costs(work: Callable[[], object]) -> tuple[str, str]:
     """Return how long `work` takes, and by how much it raises a forked process's largest memory."""
-    receive, send = multiprocessing.Pipe(duplex=False)
-    child = multiprocessing.get_context("fork").Process(target=_measure, args=(work, send))
-    child.start()
-    seconds, size = receive.recv()
-    child.join()
+
+    def measure() -> tuple[float, int]:
+        before, begun = _largest(), time.perf_counter()
+        work()
+        return time.perf_counter() - begun, _largest() - before
+
+    seconds, size = in_a_child(measure)
     return f"{seconds:.2f} s", amount(size)
-
-
-def _measure(work: Callable[[], object], send: Connection) -> None:
-    before, begun = _largest(), time.perf_counter()
-    work()
-    send.send((time.perf_counter() - begun, _largest() - before))
 
 
 def _largest() -> int:

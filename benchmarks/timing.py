@@ -74,25 +74,49 @@ def compare(
     `alone` names what no code of ours can save, and its seconds in each round.
     """
     ratios = _ratios(seconds[REFERENCE], seconds[ours])
-    shown = [
-        statistics.median(rate_of / s if rate_of else s for s in seconds[side])
-        for side in (REFERENCE, ours)
-    ]
+    shown = [[rate_of / s if rate_of else s for s in seconds[side]] for side in (REFERENCE, ours)]
     name, its = alone
+    row = row_of(
+        what,
+        unit,
+        reference=shown[0],
+        ours=shown[1],
+        ratios=ratios,
+        target="" if target is None else f"{target:g} x",
+        met=None if target is None else statistics.median(ratios) >= target,
+        note=note,
+    )
+    return dataclasses.replace(
+        row,
+        retained=statistics.median(_ratios(seconds[RETAINED], seconds[ours])),
+        limit=statistics.median(_ratios(seconds[REFERENCE], its)) if name else None,
+        alone=name,
+    )
+
+
+def row_of(
+    what: str,
+    unit: str,
+    *,
+    reference: Sequence[float],
+    ours: Sequence[float],
+    ratios: Sequence[float],
+    target: str = "",
+    met: bool | None = None,
+    note: str = "",
+) -> Row:
+    """Return a row of the medians of what was measured in each round, and of its ratios."""
     return Row(
         what=what,
         unit=unit,
-        reference=shown[0],
-        ours=shown[1],
+        reference=statistics.median(reference),
+        ours=statistics.median(ours),
         ratio=statistics.median(ratios),
         low=min(ratios),
         high=max(ratios),
         rounds=len(ratios),
-        target="" if target is None else f"{target:g} x",
-        met=None if target is None else statistics.median(ratios) >= target,
-        retained=statistics.median(_ratios(seconds[RETAINED], seconds[ours])),
-        limit=statistics.median(_ratios(seconds[REFERENCE], its)) if name else None,
-        alone=name,
+        target=target,
+        met=met,
         note=note,
     )
 
