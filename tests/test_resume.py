@@ -127,14 +127,14 @@ def test_kills_change_no_bit_and_no_reader_sees_half_a_checkpoint(
         while kills < number and not finished:
             process = CONTEXT.Process(target=run_quietly, args=(arguments,))
             process.start()
-            before, until = len(seen), time.monotonic() + rng.uniform(0.0, 0.7)
+            before, looks = len(seen), rng.randrange(70)
             # at a random moment, but on a slow machine not before every second one got somewhere,
             # and on a fast one not after all the work is done
             while process.is_alive() and (
-                (kills % 2 == 0 and len(seen) == before)
-                or (time.monotonic() < until and len(seen) < before + 2)
+                (kills % 2 == 0 and len(seen) == before) or (looks > 0 and len(seen) < before + 2)
             ):
                 process.join(0.01)
+                looks -= 1
             finished = process.exitcode == 0
             if not finished:
                 process.kill()
