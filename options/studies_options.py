@@ -129,3 +129,21 @@ class ProfileOptions:
         "worker processes; 0: read and transform images in the main process",
         between(0, MAX_PROCESSES),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareStudiesOptions:
+    """Say whether studies that were run again agree with the tables that ship."""
+
+    examples: ClassVar = (
+        "python -m studies.compare mine",
+        "python -m studies.compare mine --shipped theirs",
+    )
+    page: ClassVar = "docs/studies.md"
+
+    tables: tuple[str, ...] = option((), "what --results of python -m studies was", positional=True)
+    shipped: str = option("studies/results", "tables to compare with", metavar="FOLDER")
+
+    def conflict(self) -> str | None:
+        """Return what is wrong with the options taken together, or None."""
+        return None if len(self.tables) == 1 else "TABLES must be one folder"

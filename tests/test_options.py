@@ -30,7 +30,12 @@ from options.runs_options import RunsOptions
 from options.scale_options import OnPaperOptions, ScaleOptions
 from options.serve_options import ServeOptions
 from options.spectra_options import SpectraOptions
-from options.studies_options import ProfileOptions, StudiesOptions, SubsetOptions
+from options.studies_options import (
+    CompareStudiesOptions,
+    ProfileOptions,
+    StudiesOptions,
+    SubsetOptions,
+)
 from options.train_options import TrainOptions
 from options.verify_options import VerifyOptions
 from tests.conftest import ROOT, Script, assert_wrong_usage
@@ -64,6 +69,7 @@ COMMANDS: dict[str, Any] = {
     "studies/__main__.py": StudiesOptions,
     "studies/subset.py": SubsetOptions,
     "studies/profile.py": ProfileOptions,
+    "studies/compare.py": CompareStudiesOptions,
 }
 
 
