@@ -53,11 +53,12 @@ def images(setting: Setting) -> Job:
     return subset(setting, "mini", "--fraction", "0.02", "--most", str(SMOKE_IMAGES))
 
 
-def subset(setting: Setting, name: str, *choice: str) -> Job:
-    """Write a manifest of a part of the miniature, <out>/<name>.csv."""
-    root, out = setting.data / "mini", setting.out / f"{name}.csv"
-    argv = ("-m", "studies.subset", "--dataroot", str(root), "--out", str(out), *choice)
-    return Job(f"subset_{name}", argv, needs=(build(setting),), machine=False)
+def subset(setting: Setting, name: str, *choice: str, family: str = "") -> Job:
+    """Write a manifest of a part of the miniature, or of a family's images: <out>/<name>.csv."""
+    images, out = build(setting, family), setting.out / f"{name}.csv"
+    root = str(setting.data / images.name)
+    argv = ("-m", "studies.subset", "--dataroot", root, "--out", str(out), *choice)
+    return Job(f"subset_{name}", argv, needs=(images,), machine=False)
 
 
 def train(
