@@ -22,7 +22,6 @@ class StudiesOptions(ConsoleOptions):
     """
 
     examples: ClassVar = (
-        "python -m studies augmentation --seeds 3",
         "python -m studies all --jobs 4",
         "python -m studies few_shot --first_seed 3 --seeds 2",
     )

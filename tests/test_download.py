@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def last_line(result: Result) -> str:
 def test_a_download_that_breaks_off_goes_on_where_it_was(
     server: Server, tmp_path: pathlib.Path
 ) -> None:
-    content = os.urandom(3_000_000)
+    content = random.Random(0).randbytes(3_000_000)
     server.files["x"], server.breaks = content, [500_000] * 5  # as many as end it in a row
     assert len(server.breaks) == fetch.ATTEMPTS
     part = fetch.fetch(f"{server.url}/x", str(tmp_path / "x"), "by hand")
@@ -154,7 +155,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
 def test_an_earlier_runs_part_is_continued_and_a_whole_one_is_taken(
     server: Server, tmp_path: pathlib.Path
 ) -> None:
-    content = os.urandom(50_000)
+    content = random.Random(0).randbytes(50_000)
     server.files["x"] = content
     for have in (20_000, 50_000):
         (tmp_path / "x.part").write_bytes(content[:have])
@@ -175,7 +176,7 @@ def test_a_part_longer_than_the_file_is_fetched_anew(
 def test_a_server_that_cannot_continue_sends_all_once_more(
     server: Server, tmp_path: pathlib.Path
 ) -> None:
-    content = os.urandom(50_000)
+    content = random.Random(0).randbytes(50_000)
     server.files["x"], server.breaks, server.ranges = content, [20_000], False
     part = fetch.fetch(f"{server.url}/x", str(tmp_path / "x"), "by hand")
     assert pathlib.Path(part).read_bytes() == content
