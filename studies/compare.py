@@ -9,6 +9,7 @@ shipped: their mean ± t * s * sqrt(1 + 1/n), with Student's t of n - 1 degrees 
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,9 +55,9 @@ class Again(NamedTuple):
 
 def same_figures(study: str, ours: list[Row], shipped: list[Row]) -> Same | None:
     """Compare what both tables have, figure by figure; None where they share no seed."""
-    keys = (*STUDIES[study].columns, "seed", "testset", "metric")
-    theirs = {tuple(row[key] for key in keys): row["value"] for row in shipped}
-    both = [(its, row["value"]) for row in ours if (its := tuple(row[k] for k in keys)) in theirs]
+    figure = itemgetter(*STUDIES[study].columns, "seed", "testset", "metric")
+    theirs = {figure(row): row["value"] for row in shipped}
+    both = [(its, row["value"]) for row in ours if (its := figure(row)) in theirs]
     if not both:
         return None
     apart = [abs(float(value) - float(theirs[its])) for its, value in both]
@@ -79,21 +80,16 @@ def run_again(study: str, ours: list[Row], shipped: list[Row]) -> list[Again]:
     sets that both tables have; none where fewer than two seeds shipped.
     """
     keys = (*STUDIES[study].columns, "metric")
-    figure = (*keys, "testset")
-    in_both = {tuple(row[k] for k in figure) for row in ours}
-    in_both &= {tuple(row[k] for k in figure) for row in shipped}
-    means = [
-        by_seed(
-            (row for row in rows if tuple(row[k] for k in figure) in in_both),
-            keys,
-            SHAPES[study].testsets,
-        )
+    figure = itemgetter(*keys, "testset")
+    in_both = {figure(row) for row in ours} & {figure(row) for row in shipped}
+    means, their = (
+        by_seed((row for row in rows if figure(row) in in_both), keys, SHAPES[study].testsets)
         for rows in (ours, shipped)
-    ]
+    )
     return [
-        Again(condition, seed, value, *prediction_interval(means[1][condition]))
-        for condition, values in means[0].items()
-        if len(means[1][condition]) > 1
+        Again(condition, seed, value, *prediction_interval(their[condition]))
+        for condition, values in means.items()
+        if len(their[condition]) > 1
         for seed, value in values.items()
     ]
 
