@@ -64,10 +64,10 @@ class OnPaperOptions:
         above(0),
     )
     png_rate: float = option(
-        290.0, "training images a second that one core reads from PNG files", above(0)
+        278.0, "training images a second that one core reads from PNG files", above(0)
     )
-    jpg_rate: float = option(807.0, "the same from JPEG files", above(0))
+    jpg_rate: float = option(713.0, "the same from JPEG files", above(0))
     pixel_rate: float = option(
-        1200.0, "the same from a pack of decoded pixels (tools.pack --store pixels)", above(0)
+        1050.0, "the same from a pack of decoded pixels (tools.pack --store pixels)", above(0)
     )
     batch_size: int = option(64, "images of a step, over all GPUs together", at_least(1))
