@@ -28,18 +28,20 @@ class Resize:
 
     def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
         """Return the resized image, untouched where it has this size already."""
-        height, width = image.shape[:2]
         method = self.methods[rng.integers(len(self.methods))]
-        if isinstance(self.size, tuple):
-            new_height, new_width = self.size
-        elif width <= height:
-            new_height, new_width = int(self.size * height / width), self.size
-        else:
-            new_height, new_width = self.size, int(self.size * width / height)
-        if (new_height, new_width) == (height, width):
+        height, width = self.new_size(*image.shape[:2])
+        if (height, width) == image.shape[:2]:
             return image
-        resized = Image.fromarray(image).resize((new_width, new_height), INTERPOLATIONS[method])
+        resized = Image.fromarray(image).resize((width, height), INTERPOLATIONS[method])
         return np.asarray(resized)
+
+    def new_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what an image of `height` and `width` becomes."""
+        if isinstance(self.size, tuple):
+            return self.size
+        if width <= height:
+            return int(self.size * height / width), self.size
+        return self.size, int(self.size * width / height)
 
 
 @dataclass(frozen=True)

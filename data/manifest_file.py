@@ -85,15 +85,21 @@ def is_manifest(path: str) -> bool:
     return os.path.isfile(path) or is_pack(path)
 
 
-def read_manifest(path: str) -> Manifest:
+def read_manifest(path: str, *, resized: str = "") -> Manifest:
     """Read a manifest: a CSV file with a header, JSON lines (*.jsonl), or the index of a pack.
 
     Rows have `path` and `label` (0 or 1, real or fake) and may have the other COLUMNS. Raises
     UsageError for another kind of file, a row that lacks these, a path that comes twice, a testset
     that is no folder's name, and where a checked file is not of the recorded size and time
-    (`refuse_stale`, for about MAX_CHECKED files).
+    (`refuse_stale`, for about MAX_CHECKED files); and for a pack whose images were resized, unless
+    `resized` says the same (data/packed.py, `resized_as`).
     """
     if its := open_pack(path):
+        if (as_packed := its.about.get("resized", "")) not in ("", resized):
+            raise UsageError(
+                f"{path}: its images were resized as they were packed; it is for train.py"
+                f" {as_packed} alone, and the folder that it was made of for all else"
+            )
         return _of_pack(its)
     try:
         with open_csv(path) as file:

@@ -5,7 +5,7 @@ data/contents.py look here where there is no file of that name; nobody else need
 
 A pack is a folder of files that NumPy reads: `paths.npy`, (N,) sorted bytes; `index.npy`, (N,) rows
 of ROW; `shard-00000.bin` and so on, the images one after another; and `pack.json`, written last,
-which says what they hold (STORES) and what the codes of the index mean.
+which says what they hold (STORES), how that was resized, and what the codes of the index mean.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -111,6 +112,11 @@ def packed(path: str) -> Packed | None:
 def is_pack(path: str) -> bool:
     """Return whether `path` is the folder of a pack."""
     return open_pack(path) is not None
+
+
+def resized_as(load_size: int, methods: Sequence[str]) -> str:
+    """Return how a pack says that its images are those that train.py makes with these options."""
+    return f"--loadSize {load_size} --rz_interp {','.join(methods)}"
 
 
 def open_pack(folder: str) -> Pack | None:

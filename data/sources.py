@@ -11,12 +11,12 @@ from data.held_out import hold_out, part_of, require_both_labels
 from data.manifest_file import Manifest, is_manifest, read_manifest
 from data.other_layout import refuse_other_layout, require_split
 from data.overlap import refuse_both, shared_image, with_label
+from data.plain_folders import plain_folder, plain_pair, plain_sets
 from data.samples import (
     SPLITS,
     Samples,
     concat,
     find_samples,
-    plain_images,
     set_folders,
 )
 from data.testsets import ORDER, REALS_OF
@@ -32,18 +32,20 @@ def training_images(
     real: str = "",
     fakes: Sequence[str] = (),
     val_fraction: float = 0.1,
+    resized: str = "",
 ) -> tuple[Samples, Samples]:
     """Return the images to train on and those to validate on.
 
     They are those of the folders `splits` of `dataroot`, or of these splits where it is a manifest.
     Of a manifest without splits, and of the plain folders `real` and `fakes` (instead of
     `dataroot`), the share `val_fraction` is held out. Raises UsageError where images of a label are
-    missing, or one is in both splits.
+    missing, or one is in both splits, and where those of a pack were resized, but not as `resized`
+    says (data/packed.py, `resized_as`).
     """
     if fakes:
-        return hold_out(_plain_pair(real, fakes), val_fraction)
+        return hold_out(plain_pair(real, fakes), val_fraction)
     if is_manifest(dataroot):
-        manifest = read_manifest(dataroot)
+        manifest = read_manifest(dataroot, resized=resized)
         if not any(manifest.splits.names):
             return hold_out(manifest.select(classes=classes), val_fraction)
         train, val = (manifest.select(split=split, classes=classes) for split in splits)
@@ -61,13 +63,15 @@ def training_images(
     return train, val
 
 
-def replayed_images(root: str, splits: tuple[str, str], *, train: Samples, val: Samples) -> Samples:
+def replayed_images(
+    root: str, splits: tuple[str, str], *, train: Samples, val: Samples, resized: str = ""
+) -> Samples:
     """Return the training images of another data set, to be replayed beside `train`.
 
     Its real images may be among those of `train`. Raises UsageError where a fake is, or where any
-    image is in `val`.
+    image is in `val`, and as `training_images` does.
     """
-    old, _ = training_images(root, splits)
+    old, _ = training_images(root, splits, resized=resized)
     if path := (
         shared_image(with_label(old, 1), train)
         or shared_image(with_label(old, 0), with_label(train, 1))
@@ -102,7 +106,7 @@ def find_testsets(
     is both real and fake.
     """
     if fakes:
-        found = _by_name(fakes)
+        found = plain_sets(fakes)
     elif is_manifest(dataroot):
         found = _of_manifest(read_manifest(dataroot), wanted, split, val_fraction=val_fraction)
     else:
@@ -110,7 +114,7 @@ def find_testsets(
         found = {name: _of_split(samples, split) for name, samples in found.items()}
         found = _with_known_reals(dataroot, found, wanted)
     if real:
-        reals = _plain(real, 0)
+        reals = plain_folder(real, 0)
         found = {
             name: concat_by_path(samples, reals) if samples.labels.all() else samples
             for name, samples in found.items()
@@ -286,35 +290,3 @@ def _with_known_reals(
             if source not in wanted:
                 complete.pop(source, None)  # unless it was asked for
     return complete
-
-
-def _plain_pair(real: str, fakes: Sequence[str]) -> Samples:
-    """Return the images of plain folders. Raises UsageError where an image is in two of them."""
-    reals = _plain(real, 0)
-    samples = reals
-    for folder in fakes:
-        new = _plain(folder, 1)
-        refuse_both(new, reals, f"--real {real} and --fake {folder}")
-        if path := shared_image(new, samples):
-            raise UsageError(f"--fake {folder}: {path} is in another of these folders, too")
-        samples = concat(samples, new)
-    return samples
-
-
-def _plain(folder: str, label: int) -> Samples:
-    """Return all images below a folder with one label, whatever its folders are called."""
-    flag = ("--real", "--fake")[label]
-    if not os.path.isdir(folder):
-        raise UsageError(f"{flag} {folder}: no such folder")
-    paths = plain_images(folder, f"{flag} {folder}")
-    return Samples(folder, np.array(paths), np.full(len(paths), label, np.uint8))
-
-
-def _by_name(fakes: Sequence[str]) -> dict[str, Samples]:
-    found: dict[str, Samples] = {}
-    for folder in fakes:
-        name = os.path.basename(os.path.abspath(folder))
-        if name in found:
-            raise UsageError(f"--fake {folder}: two of these folders are called {name}")
-        found[name] = _plain(folder, 1)
-    return found

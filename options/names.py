@@ -27,6 +27,7 @@ DETECTORS = (  # --detector, each a file of networks/detectors/
     *("clipdet", "effort", "c2pclip"),
 )
 STORES = ("original", "pixels", "zstd")  # tools.pack --store, as in data/packed.py
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")  # as in data/geometry.py
 TRACKERS = ("tensorboard", "wandb", "trackio")  # --tracker, as in util/trackers/together.py
 STUDIES = (  # python -m studies, as in studies/catalogue.py
     *("augmentation", "diversity", "robustness", "spectra", "few_shot", "calibration", "start"),

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.declare import between, one_of, option
-from options.machine import MAX_PIXELS, MAX_PROCESSES, ConsoleOptions
-from options.names import STORES
+from options.declare import between, not_with, one_of, only_with, option
+from options.machine import MAX_PIXELS, MAX_PROCESSES, SIDE, ConsoleOptions
+from options.names import INTERPOLATIONS, STORES
 from options.places import writable_folder
 
 
@@ -33,6 +33,19 @@ class PackOptions(ConsoleOptions):
         "what is kept of an image: pixels (decoded, largest, fastest), zstd (the same, compressed"
         " without loss) or original (its file, byte for byte)",
         one_of(*STORES),
+    )
+    loadSize: int | None = option(
+        None,
+        "resize the short side to this first: for train.py with the same --loadSize and --rz_interp"
+        " alone [as they are]",
+        SIDE,
+        needs=[not_with("store", "original")],
+    )
+    rz_interp: str = option(
+        "bilinear",
+        f"how: {', '.join(INTERPOLATIONS)}",
+        one_of(*INTERPOLATIONS),
+        needs=[only_with("loadSize")],
     )
     max_pixels: int = option(
         MAX_PIXELS, "images with more pixels are not decoded", between(1, 1 << 40)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from options.declare import between, if_given, not_with, one_of, option, span
 from options.machine import SIDE
+from options.names import INTERPOLATIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,8 @@ class PreprocessingOptions:
     )
     rz_interp: tuple[str, ...] = option(
         (),
-        "interpolations to draw from: bilinear, bicubic, lanczos, nearest [that of --arch:"
-        " bilinear]",
-        if_given(one_of("bilinear", "bicubic", "lanczos", "nearest")),
+        f"interpolations to draw from: {', '.join(INTERPOLATIONS)} [that of --arch: bilinear]",
+        if_given(one_of(*INTERPOLATIONS)),
     )
     no_flip: bool = option(False, "never mirror training images")
     blur_prob: float = option(0.0, "chance that an image is blurred", between(0, 1))

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 from torchvision.transforms import functional
 
+from data import geometry
 from data.geometry import CentreCrop, Flip, RandomCrop, Resize
 from data.images import Pixels
+from options.names import INTERPOLATIONS
 
 MODES = functional.InterpolationMode
 
@@ -24,7 +26,7 @@ def rng() -> np.random.Generator:
 
 
 @pytest.mark.parametrize("size", [(40, 61), (61, 40), (33, 33), (100, 47), (20, 35)])
-@pytest.mark.parametrize("method", ["bilinear", "bicubic", "lanczos", "nearest"])
+@pytest.mark.parametrize("method", INTERPOLATIONS)
 def test_resize_is_torchvisions(size: tuple[int, int], method: str) -> None:
     image = noise(*size)
     expected = functional.resize(Image.fromarray(image), [33], MODES(method))
@@ -78,3 +80,7 @@ def test_flip_mirrors_half_of_the_time() -> None:
         mirrored += is_mirrored
     assert 430 < mirrored < 570
     assert all((Flip(0.0)(image, generator) == image).all() for _ in range(50))
+
+
+def test_the_interpolations_of_help_are_those_there_are() -> None:
+    assert tuple(geometry.INTERPOLATIONS) == INTERPOLATIONS

@@ -33,8 +33,8 @@ from util.errors import UsageError, WorkError
 SPLITS = ("train", "val")
 
 
-def make(source: pathlib.Path, out: pathlib.Path, store: str = "zstd") -> pathlib.Path:
-    argv = [str(source), "--out", str(out), "--store", store, "--processes", "0"]
+def make(source: pathlib.Path, out: pathlib.Path, store: str = "zstd", *more: str) -> pathlib.Path:
+    argv = [str(source), "--out", str(out), "--store", store, "--processes", "0", *more]
     tool.pack(parse(PackOptions, argv))
     packed._open.cache_clear()  # as in the next command
     packed._pack_above.cache_clear()
@@ -114,6 +114,44 @@ def test_eval_scores_a_pack_as_its_folder(
         page = (tmp_path / name / "report.html").read_text()
         assert page.count("data:image/png") >= 4, name  # thumbnails, read out of the pack
     assert logits[1:] == logits[:1] * 3
+
+
+BICUBIC = ("--loadSize", "36", "--rz_interp", "bicubic")
+
+
+def test_resized_images_give_the_bits_of_those_resized_in_training(
+    toy: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    source = tmp_path / "set"
+    shutil.copytree(toy, source)
+    for number, size in enumerate([(41, 67), (67, 41), (300, 37), (20, 20)]):
+        write_image(source / f"train/cat/1_fake/odd{number}.png", number, size)
+    argv = (*BICUBIC, "--niter", 1, "--tracker", "")
+    first = run_training(source, tmp_path / "folder", *argv)
+    for store in ("pixels", "zstd"):
+        pack = make(source, tmp_path / store, store, *BICUBIC)
+        samples = read_manifest(str(pack), resized=packed.resized_as(36, ["bicubic"])).samples
+        assert {min(samples.load(i)[1].shape[:2]) for i in range(len(samples.labels))} == {36}
+        assert_same_run(first, run_training(pack, tmp_path / f"{store}_run", *argv))
+
+
+def test_resized_images_are_for_training_that_resizes_so(
+    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
+) -> None:
+    pack = make(toy, tmp_path / "pack", "pixels", *BICUBIC)
+    which = r"for train\.py --loadSize 36 --rz_interp bicubic alone"
+    for argv in ([], ["--loadSize", "40"], [*BICUBIC[:3], "bicubic,bilinear"], [*BICUBIC[:2]]):
+        with pytest.raises(UsageError, match=which):
+            run_training(pack, tmp_path / "run", *argv)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="were resized as they were packed"):
+        find_testsets(str(pack))
+    with pytest.raises(UsageError, match="resized otherwise"):
+        make(toy, pack, "pixels")
+    same = make(toy, pack, "pixels", *BICUBIC)
+    assert same == pack
+    refused = script("-m", "tools.pack", toy, "--store", "original", "--loadSize", 36)
+    assert_wrong_usage(refused, "--loadSize", "--store original")
 
 
 def odd_images(root: pathlib.Path) -> list[str]:

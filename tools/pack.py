@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data.geometry import Resize
 from data.images import image_size
 from data.manifest_file import COLUMNS, Column, Manifest, collect, read_manifest
-from data.packed import FORMAT, INDEX, PATHS, ROWS, open_pack
+from data.packed import FORMAT, INDEX, PATHS, ROWS, open_pack, resized_as
 from data.samples import fingerprint
 from data.sources import find_all_sets
 from options.pack_options import PackOptions
@@ -83,6 +84,8 @@ def pack(options: PackOptions) -> None:
         raise UsageError(f"{dataroot}: is a pack; pack the folder that it was made from")
     source = sorted_rows(dataroot)
     state = {"store": options.store, "source": _state(source)}
+    if options.loadSize:
+        state["resized"] = resized_as(options.loadSize, (options.rz_interp,))
     if os.path.isfile(os.path.join(options.out, INDEX)):
         _require_same(options.out, state)
         say(f"{options.out}: is packed already, and nothing has changed")
@@ -97,7 +100,8 @@ def pack(options: PackOptions) -> None:
     say(f"{options.out}: {count:,} images, {size}, as {options.store}")
     if lost:
         raise WorkError(f"{lost:,} images could not be read and are not in the pack; named above")
-    end(begun, as_typed("train.py", "--dataroot", options.out, "--dry_run"))
+    flags = state.get("resized", "").split()
+    end(begun, as_typed("train.py", "--dataroot", options.out, *flags, "--dry_run"))
 
 
 def _state(source: Manifest) -> str:
@@ -108,12 +112,21 @@ def _state(source: Manifest) -> str:
     return digest.hexdigest()[:32]
 
 
+def _resize(options: PackOptions) -> Resize | None:
+    return Resize(options.loadSize, (options.rz_interp,)) if options.loadSize else None
+
+
 def _require_same(out: str, state: dict[str, str]) -> None:
     its = open_pack(out)
     if its is None:
         raise UsageError(f"--out {out}: its {INDEX} is another program's; name another folder")
-    for name, words in (("store", "as another --store"), ("source", "of other images, or changed")):
-        if its.about[name] != state[name]:
+    different = {
+        "store": "as another --store",
+        "source": "of other images, or changed",
+        "resized": "of images resized otherwise",
+    }
+    for name, words in different.items():
+        if its.about.get(name) != state.get(name):
             raise UsageError(
                 f"--out {out}: is a pack {words}; name another folder, or remove this one"
             )
@@ -126,8 +139,9 @@ def _begin(out: str, state: dict[str, str]) -> None:
         with open(place, encoding="utf-8") as file:
             if json.load(file) != state:
                 raise UsageError(
-                    f"--out {out}: holds an unfinished pack of other images, of another --store, or"
-                    " of images that have changed since; remove it, or name another folder"
+                    f"--out {out}: holds an unfinished pack of other images, of another --store or"
+                    " --loadSize, or of images that have changed since; remove it, or name another"
+                    " folder"
                 )
         return
     if os.path.isdir(out) and os.listdir(out):
@@ -144,8 +158,11 @@ def _require_space(options: PackOptions, source: Manifest) -> None:
     else:
         count = len(source.sizes)
         chosen = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(int)).tolist()
-        areas = [np.prod(image_size(source.samples.path(index))) for index in chosen]
-        whole = 3 * float(np.mean(areas)) * count * SHARES[options.store]
+        sizes = [image_size(source.samples.path(index)) for index in chosen]
+        if resize := _resize(options):
+            sizes = [resize.new_size(*size) for size in sizes if all(size)]
+        area = float(np.mean([height * width for height, width in sizes] or [0]))
+        whole = 3 * area * count * SHARES[options.store]
     require_space(options.out, whole * todo / max(1, len(starts)), "the pack")
 
 
@@ -162,7 +179,11 @@ def _write_shards(options: PackOptions, source: Manifest) -> npt.NDArray[np.void
     todo = [its for its in shards if not os.path.exists(rows_file(options.out, its.number))]
     done = count - sum(len(its.paths) for its in todo)
     write = functools.partial(
-        write_shard, folder=options.out, store=options.store, max_pixels=options.max_pixels
+        write_shard,
+        folder=options.out,
+        store=options.store,
+        resize=_resize(options),
+        max_pixels=options.max_pixels,
     )
     with Progress(count, "packing", unit="image", initial=done, delay=1) as bar:
         written = parallel_map(write, todo, processes=options.processes, flag="--processes")

@@ -14,6 +14,7 @@ from data.augment import Blur, ColorJitter, Cutout, Jpeg, Noise, Transform
 from data.dataset import EvalImages, TrainImages
 from data.geometry import Rotate90
 from data.order import Pool, find_pairs, make_pools
+from data.packed import resized_as
 from data.samples import concat, subsample
 from data.sources import replayed_images, training_images
 from data.transforms import train_transform, val_transform
@@ -51,7 +52,10 @@ def build_datasets(
     """Find the images of both splits, and say what happens to each, and how many of which kind
     make a batch of `world_size` processes.
     """
+    assert options.loadSize and options.cropSize, "with_input_size comes first"
+    load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     splits = options.train_split, options.val_split
+    resized = resized_as(load_size, interpolation)
     train_samples, val_samples = training_images(
         options.dataroot,
         splits,
@@ -59,9 +63,8 @@ def build_datasets(
         real=options.real,
         fakes=options.fake,
         val_fraction=options.val_fraction,
+        resized=resized,
     )
-    assert options.loadSize and options.cropSize, "with_input_size comes first"
-    load_size, crop_size, interpolation = options.loadSize, options.cropSize, options.rz_interp
     blur = Blur(options.blur_prob, options.blur_sig, options.blur_method)
     jpeg = Jpeg(options.jpg_prob, options.jpg_qual, options.jpg_method, options.jpg_passes)
     train_steps = train_transform(
@@ -78,7 +81,9 @@ def build_datasets(
         train_samples = subsample(train_samples, options.max_images, options.seed)
     num_new = len(train_samples.labels)
     if options.replay_root:
-        old = replayed_images(options.replay_root, splits, train=train_samples, val=val_samples)
+        old = replayed_images(
+            options.replay_root, splits, train=train_samples, val=val_samples, resized=resized
+        )
         train_samples = concat(train_samples, old)
     pairs = find_pairs(train_samples) if options.pairs else None
     pools = make_pools(

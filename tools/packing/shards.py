@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.contents import content_hash
+from data.geometry import Resize
 from data.images import UnreadableImage, decode, read_file
 from data.packed import ROW, compress, shard_name
 from util.files import atomic_write
@@ -27,7 +28,9 @@ def rows_file(folder: str, number: int) -> str:
     return os.path.join(folder, f"{shard_name(number)}.npy")
 
 
-def write_shard(shard: Shard, *, folder: str, store: str, max_pixels: int) -> list[str]:
+def write_shard(
+    shard: Shard, *, folder: str, store: str, resize: Resize | None, max_pixels: int
+) -> list[str]:
     """Write a shard and its rows; return a line for each image that could not be read, whose row
     has the length -1. A file that cannot be decoded is packed all the same as "original".
     """
@@ -36,7 +39,9 @@ def write_shard(shard: Shard, *, folder: str, store: str, max_pixels: int) -> li
         for row, path in zip(rows, shard.paths, strict=True):
             try:
                 content = read_file(path)
-                stored, size = _stored(content, path, store=store, max_pixels=max_pixels)
+                stored, size = _stored(
+                    content, path, store=store, resize=resize, max_pixels=max_pixels
+                )
             except UnreadableImage as error:
                 errors.append(str(error))
                 row["length"] = -1
@@ -52,7 +57,7 @@ def write_shard(shard: Shard, *, folder: str, store: str, max_pixels: int) -> li
 
 
 def _stored(
-    content: bytes, path: str, *, store: str, max_pixels: int
+    content: bytes, path: str, *, store: str, resize: Resize | None, max_pixels: int
 ) -> tuple[bytes, tuple[int, int]]:
     """Return the bytes to store, and (height, width)."""
     try:
@@ -63,4 +68,6 @@ def _stored(
         raise
     if store == "original":
         return content, pixels.shape[:2]
+    if resize:
+        pixels = resize(pixels, np.random.default_rng(0))  # of one method there is no choice
     return pixels.tobytes() if store == "pixels" else compress(pixels), pixels.shape[:2]
