@@ -40,11 +40,15 @@ def rows_of(study: str, cells: Iterable[Cell], done: Mapping[str, Any]) -> list[
 def write_results(
     folder: Path, study: str, cells: list[Cell], *, out: Path, about: Mapping[str, Any]
 ) -> int:
-    """Write <folder>/<study>.csv and .json, in which the rows of seeds that are not run now stay.
+    """Write <folder>/<study>.csv and .json, in which the rows of seeds that are not run now stay,
+    and those of seeds of which a job has failed now, if they are of the same images.
 
     Returns the number of rows written. Without new rows it writes nothing and returns 0.
     """
     done = finished(in_order(cell.job for cell in cells), out)
+    failed = {cell.seed for cell in cells if cell.job.name not in done}
+    stay = failed & _seeds_there(folder, study, images=about["images"])
+    cells = [cell for cell in cells if cell.seed not in stay]
     new = rows_of(study, cells, done)
     if not new:
         return 0
@@ -54,10 +58,17 @@ def write_results(
         table = csv_writer(file)
         table.writerow(columns_of(study))
         table.writerows([row[name] for name in columns_of(study)] for row in rows)
-    jobs = {name: {k: its[k] for k in ("command", "seconds")} for name, its in done.items()}
+    ended = finished(in_order(cell.job for cell in cells), out)
+    jobs = {name: {k: its[k] for k in ("command", "seconds")} for name, its in ended.items()}
     run = {**about, "seeds": list(dict.fromkeys(row["seed"] for row in new)), "jobs": jobs}
     write_json(str(folder / f"{study}.json"), {"runs": [*runs, run]})
     return len(rows)
+
+
+def _seeds_there(folder: Path, study: str, *, images: str) -> set[str]:
+    """Return the seeds whose rows are there, of these images."""
+    runs = read_runs(folder, study) if read_results(folder, study) else []
+    return {seed for run in runs if run["images"] == images for seed in run["seeds"]}
 
 
 def others(folder: Path, study: str, cells: Iterable[Cell]) -> tuple[list[Row], list[Run]]:

@@ -490,6 +490,25 @@ def test_seeds_of_another_night_join_the_table(tmp_path: pathlib.Path, machine: 
         refuse_other_images(tmp_path, "augmentation", one, images="others")
 
 
+def test_a_rerun_that_fails_for_a_seed_leaves_its_rows(
+    tmp_path: pathlib.Path, machine: Machine
+) -> None:
+    good, bad = toy_job(tmp_path, "good", ""), toy_job(tmp_path, "bad", "raise SystemExit(3)")
+    run_jobs([good, bad], machine)
+
+    def run(value: str, *jobs: tuple[str, Job], about: dict[str, Any] = ABOUT) -> dict[str, str]:
+        row = {"augmentation": "none", "testset": "biggan", "metric": "ap", "value": value}
+        cells = [Cell(seed, job, lambda: iter([row])) for seed, job in jobs]
+        write_results(tmp_path, "augmentation", cells, out=machine.out, about=about)
+        return {row["seed"]: row["value"] for row in read_results(tmp_path, "augmentation")}
+
+    assert run("0.5", ("0", good), ("1", good)) == {"0": "0.5", "1": "0.5"}
+    assert run("0.6", ("0", good), ("1", good), ("1", bad)) == {"0": "0.6", "1": "0.5"}
+    assert [its["seeds"] for its in read_runs(tmp_path, "augmentation")] == [["1"], ["0"]]
+    others = {**ABOUT, "images": "others"}  # which no table has beside these
+    assert run("0.7", ("0", good), ("1", bad), about=others) == {"0": "0.7"}
+
+
 def test_a_table_without_its_record_is_one_line(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match=r"augmentation\.json: is no record of python -m studies"):
         read_runs(tmp_path, "augmentation")
