@@ -28,8 +28,12 @@ def check_fit(
         other = f"; for another size give --arch {arch}@{crop_size}" if "timm:" in arch else ""
         raise UsageError(f"--cropSize {crop_size}: --arch {arch} takes {its.size} alone{other}")
     with torch.device("meta"):
-        network = build(arch).eval()
-    if not _works(network, 1, crop_size):
+        network = build(arch)
+    if train_on:
+        freeze(frozen_part(network.train(), arch, fixed_part))
+        if _works(network, train_on, crop_size):  # then so does one image in evaluation
+            return
+    if not _works(network.eval(), 1, crop_size):
         sides = range(1, LARGEST_TRIED)
         first = next((side for side in sides if _works(network, 1, side)), LARGEST_TRIED)
         raise UsageError(
@@ -37,10 +41,7 @@ def check_fit(
             if crop_size < first
             else f"--cropSize {crop_size}: --arch {arch} does not take it; {first} it does"
         )
-    frozen = frozen_part(network, arch, fixed_part)
-    network.train()
-    freeze(frozen)
-    if train_on and not _works(network, train_on, crop_size):
+    if train_on:
         images = "one image" if train_on == 1 else f"{train_on} images"
         raise UsageError(
             f"--batch_size, split among the processes and by --accumulate, leaves {images} at a"

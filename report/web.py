@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -25,19 +26,25 @@ def rendered(name: str, scripts: Sequence[str], **values: Any) -> bytes:  # noqa
     The template gets `script`, and `script_hash` for its Content-Security-Policy: only this one
     script may run, whatever a file name smuggles in.
     """
-    environment = Environment(
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_source, scripts)) + "})();\n"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = environment().get_template(f"{name}.html")
+    text = template.render(script=Markup(script), script_hash=digest, **values)
+    return text.encode("utf-8", "backslashreplace")
+
+
+@functools.cache
+def environment() -> Environment:
+    """Return where the templates are, which are compiled once in a process."""
+    its = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"picture": data_uri, "probability": probability}
-    script = '"use strict";\n(() => {\n' + "\n".join(map(_source, scripts)) + "})();\n"
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = environment.get_template(f"{name}.html")
-    text = template.render(script=Markup(script), script_hash=digest, **values)
-    return text.encode("utf-8", "backslashreplace")
+    its.filters |= {"picture": data_uri, "probability": probability}
+    return its
 
 
 def _source(file: str) -> str:

@@ -14,5 +14,9 @@ import tools.serve
 import tools.spectra
 import tools.verify
 import train
+from report.web import environment
+
+for template in environment().list_templates(extensions=["html"]):
+    environment().get_template(template)
 
 __all__ = ["eval", "matplotlib", "predict", "sklearn", "tools", "torch", "train"]
