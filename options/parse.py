@@ -38,12 +38,13 @@ def parse(cls: type[Options], argv: Sequence[str] | None = None) -> Options:
     parser.add_argument("--version", action="version", version=f"cnn-detection {VERSION}")
     if kept:
         parser.add_argument("--options", metavar="FILE", help=help_of(kept).replace("%", "%%"))
+    hints = typing.get_type_hints(cls)
     for owner in reversed(cls.__mro__[:-1]):  # a group per class that declares options, base first
         declared = [f for f in _fields(cls) if f.name in inspect.get_annotations(owner)]
         titled = owner is not cls  # the docstring of `cls` itself stands at the top
         group = parser.add_argument_group((owner.__doc__ or "").rstrip(".")) if titled else parser
         for field in declared:
-            _add(group, field, typing.get_type_hints(cls)[field.name])
+            _add(group, field, hints[field.name])
     found, unknown = parser.parse_known_args(argv)
     if unknown:
         known = [f"--{f.name}" for f in _fields(cls)] + (["--options"] if kept else [])
