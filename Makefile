@@ -39,7 +39,10 @@ reproduce-eval: setup ## the same with the published weights: download 20 GB, sw
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-test: setup lint ## the test suite, linters and types first
+test: lint suite ## the test suite, linters and types first; -j2: beside it
+
+.PHONY: suite
+suite: setup
 	$(PYTEST) -m "not slow"
 
 test-slow: setup ## every study and the paper's reproduction, in small: minutes more
