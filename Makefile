@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINI := dataset/mini
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-eval test test-slow test-trackers bench gpu-check lint format clean
+.PHONY: help setup demo reproduce reproduce-eval test suite test-slow test-trackers bench gpu-check lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,6 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --d
 
 test: lint suite ## the test suite, linters and types first; -j2: beside it
 
-.PHONY: suite
 suite: setup
 	$(PYTEST) -m "not slow"
 

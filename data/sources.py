@@ -12,13 +12,7 @@ from data.manifest_file import Manifest, is_manifest, read_manifest
 from data.other_layout import refuse_other_layout, require_split
 from data.overlap import refuse_both, shared_image, with_label
 from data.plain_folders import plain_folder, plain_pair, plain_sets
-from data.samples import (
-    SPLITS,
-    Samples,
-    concat,
-    find_samples,
-    set_folders,
-)
+from data.samples import SPLITS, Samples, concat, find_samples, set_folders
 from data.testsets import ORDER, REALS_OF
 from data.walk import Listing, label_folders, list_files, subfolders, warn_left_out
 from util.errors import UsageError

@@ -47,7 +47,8 @@ def write_results(
     """
     done = finished(in_order(cell.job for cell in cells), out)
     failed = {cell.seed for cell in cells if cell.job.name not in done}
-    stay = failed & _seeds_there(folder, study, images=about["images"])
+    alike = [run for run in others(folder, study, [])[1] if run["images"] == about["images"]]
+    stay = failed & {seed for run in alike for seed in run["seeds"]}
     cells = [cell for cell in cells if cell.seed not in stay]
     new = rows_of(study, cells, done)
     if not new:
@@ -58,17 +59,11 @@ def write_results(
         table = csv_writer(file)
         table.writerow(columns_of(study))
         table.writerows([row[name] for name in columns_of(study)] for row in rows)
-    ended = finished(in_order(cell.job for cell in cells), out)
-    jobs = {name: {k: its[k] for k in ("command", "seconds")} for name, its in ended.items()}
+    ended = [job.name for job in in_order(cell.job for cell in cells) if job.name in done]
+    jobs = {name: {k: done[name][k] for k in ("command", "seconds")} for name in ended}
     run = {**about, "seeds": list(dict.fromkeys(row["seed"] for row in new)), "jobs": jobs}
     write_json(str(folder / f"{study}.json"), {"runs": [*runs, run]})
     return len(rows)
-
-
-def _seeds_there(folder: Path, study: str, *, images: str) -> set[str]:
-    """Return the seeds whose rows are there, of these images."""
-    runs = read_runs(folder, study) if read_results(folder, study) else []
-    return {seed for run in runs if run["images"] == images for seed in run["seeds"]}
 
 
 def others(folder: Path, study: str, cells: Iterable[Cell]) -> tuple[list[Row], list[Run]]:

@@ -136,7 +136,10 @@ def test_resized_images_give_the_bits_of_those_resized_in_training(
 
 
 def test_resized_images_are_for_training_that_resizes_so(
-    toy: pathlib.Path, tmp_path: pathlib.Path, script: Script
+    toy: pathlib.Path,
+    tmp_path: pathlib.Path,
+    script: Script,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pack = make(toy, tmp_path / "pack", "pixels", *BICUBIC)
     which = r"for train\.py --loadSize 36 --rz_interp bicubic alone"
@@ -150,6 +153,7 @@ def test_resized_images_are_for_training_that_resizes_so(
         make(toy, pack, "pixels")
     same = make(toy, pack, "pixels", *BICUBIC)
     assert same == pack
+    assert "packed already" in capsys.readouterr().out
     refused = script("-m", "tools.pack", toy, "--store", "original", "--loadSize", 36)
     assert_wrong_usage(refused, "--loadSize", "--store original")
 

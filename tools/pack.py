@@ -84,15 +84,17 @@ def pack(options: PackOptions) -> None:
         raise UsageError(f"{dataroot}: is a pack; pack the folder that it was made from")
     source = sorted_rows(dataroot)
     state = {"store": options.store, "source": _state(source)}
+    resize = None
     if options.loadSize:
-        state["resized"] = resized_as(options.loadSize, (options.rz_interp,))
+        resize = Resize(options.loadSize, (options.rz_interp,))
+        state["resized"] = resized_as(options.loadSize, resize.methods)
     if os.path.isfile(os.path.join(options.out, INDEX)):
         _require_same(options.out, state)
         say(f"{options.out}: is packed already, and nothing has changed")
         return
     _begin(options.out, state)
-    _require_space(options, source)
-    every = _write_shards(options, source)
+    _require_space(options, source, resize)
+    every = _write_shards(options, source, resize)
     _finish(options.out, source, every, state=state)
     lengths = every["length"]
     count, lost = int((lengths >= 0).sum()), int((lengths < 0).sum())
@@ -110,10 +112,6 @@ def _state(source: Manifest) -> str:
     for column in (source.samples.labels, source.sizes, source.times):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:32]
-
-
-def _resize(options: PackOptions) -> Resize | None:
-    return Resize(options.loadSize, (options.rz_interp,)) if options.loadSize else None
 
 
 def _require_same(out: str, state: dict[str, str]) -> None:
@@ -149,7 +147,7 @@ def _begin(out: str, state: dict[str, str]) -> None:
     write_json(place, state)
 
 
-def _require_space(options: PackOptions, source: Manifest) -> None:
+def _require_space(options: PackOptions, source: Manifest, resize: Resize | None) -> None:
     """Raise UsageError where the disk has less room than what is still to be packed will take."""
     starts = range(0, len(source.sizes), PER_SHARD)
     todo = sum(not os.path.exists(rows_file(options.out, k)) for k in range(len(starts)))
@@ -159,14 +157,16 @@ def _require_space(options: PackOptions, source: Manifest) -> None:
         count = len(source.sizes)
         chosen = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(int)).tolist()
         sizes = [image_size(source.samples.path(index)) for index in chosen]
-        if resize := _resize(options):
+        if resize:
             sizes = [resize.new_size(*size) for size in sizes if all(size)]
         area = float(np.mean([height * width for height, width in sizes] or [0]))
         whole = 3 * area * count * SHARES[options.store]
     require_space(options.out, whole * todo / max(1, len(starts)), "the pack")
 
 
-def _write_shards(options: PackOptions, source: Manifest) -> npt.NDArray[np.void]:
+def _write_shards(
+    options: PackOptions, source: Manifest, resize: Resize | None
+) -> npt.NDArray[np.void]:
     """Write the shards that are not there yet; return the rows of all, with the length -1 for an
     image that cannot be read.
     """
@@ -182,7 +182,7 @@ def _write_shards(options: PackOptions, source: Manifest) -> npt.NDArray[np.void
         write_shard,
         folder=options.out,
         store=options.store,
-        resize=_resize(options),
+        resize=resize,
         max_pixels=options.max_pixels,
     )
     with Progress(count, "packing", unit="image", initial=done, delay=1) as bar:
